@@ -1,0 +1,110 @@
+"""Content-addressed artifacts: a file or a directory lies under its own digest, read-only, written by one rename."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from cloudml.errors import CorruptArtifact, StateError
+from cloudml.runtime.digest import measure
+
+
+class Store:
+    """Objects below one directory, on one filesystem with the attempts that make them."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def path(self, digest: str) -> Path:
+        """Where the object of a digest (`sha256:<hex>` or `tree:<hex>`) lies, whether it exists or not."""
+        scheme, _, name = digest.partition(":")
+        if scheme not in ("sha256", "tree") or not name or not all(c in "0123456789abcdef" for c in name):
+            raise CorruptArtifact(f"{digest!r} is not a digest")
+        return self.root / name[:2] / (name if scheme == "sha256" else f"{name}.d")
+
+    def has(self, digest: str) -> bool:
+        """Whether the object exists. Its content is verified when it is read."""
+        return self.path(digest).exists()
+
+    def adopt(self, source: Path, digest: str) -> Path:
+        """Move what was just written and measured into the store; a second copy of the same content is dropped."""
+        target = self.path(digest)
+        try:
+            if target.exists():
+                remove(source)
+                return target
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _protect(source)
+            os.rename(source, target)
+        except OSError as error:
+            if error.errno in (errno.EEXIST, errno.ENOTEMPTY) and target.exists():
+                remove(source)  # another run was quicker with the same content
+                return target
+            raise store_error(error, target) from error
+        return target
+
+    def verify(self, digest: str) -> bool:
+        """Whether the object exists and its content still hashes to its name."""
+        path = self.path(digest)
+        return path.exists() and measure(path)[0] == digest
+
+    def discard(self, digest: str) -> int:
+        """Remove an object; the bytes it took."""
+        path = self.path(digest)
+        size = _size(path)
+        remove(path)
+        return size
+
+    def digests(self) -> Iterator[str]:
+        """Every object."""
+        for folder in sorted(self.root.iterdir()) if self.root.is_dir() else ():
+            for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+                yield f"tree:{path.stem}" if path.suffix == ".d" else f"sha256:{path.name}"
+
+
+def store_error(error: OSError, path: Path) -> StateError:
+    """An OSError of the state directory, told as what it means."""
+    if error.errno == errno.ENOSPC:
+        hint = "free some space (`cloudml gc` removes old runs), then `cloudml resume`"
+        return StateError("the disk is full", where=str(path), hint=hint)
+    if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+        hint = "make the directory writable, or set `state` in cloudml.toml"
+        return StateError(f"the state directory cannot be written: {error.strerror}", where=str(path), hint=hint)
+    return StateError(f"{error.strerror}", where=str(path))
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a directory tree, read-only or not; nothing is an error."""
+    try:
+        if path.is_dir() and not path.is_symlink():
+            for folder, _, _ in os.walk(path):
+                os.chmod(folder, 0o700)
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    except FileNotFoundError:
+        pass
+
+
+def _protect(path: Path) -> None:
+    """Take write permission away, so that a step cannot change an input by accident. Directories stay renamable."""
+    if path.is_dir():
+        for folder, _, files in os.walk(path):
+            for name in files:
+                _readonly(os.path.join(folder, name))
+    else:
+        _readonly(str(path))
+
+
+def _readonly(path: str) -> None:
+    os.chmod(path, stat.S_IMODE(os.stat(path).st_mode) & 0o555)
+
+
+def _size(path: Path) -> int:
+    if path.is_dir():
+        return sum(os.path.getsize(os.path.join(folder, name)) for folder, _, files in os.walk(path) for name in files)
+    return path.stat().st_size if path.exists() else 0

@@ -1,0 +1,10 @@
+"""`python -m cloudml`."""
+
+from __future__ import annotations
+
+import sys
+
+from cloudml.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,181 @@
+"""`run`, `deploy`, `rerun`, `resume`, `stop`: what makes a run go, or end. rich and pydantic stay out of an unchanged rerun."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+import click
+
+from cloudml.backend.port import Session
+from cloudml.backend.records import EndpointRecord, Listener, RunRecord
+from cloudml.cli import complete, options, output
+from cloudml.cli.failures import diagnostic_lines
+from cloudml.cli.options import Call
+from cloudml.cli.plans import plan_lines
+from cloudml.cli.progress import is_interactive, shown
+from cloudml.cli.report import EXIT_OF_STATUS, endpoint_text, run_text, tell_run, warn
+from cloudml.cli.style import style_of
+from cloudml.errors import Diagnostic, NotFound, RunFailed
+
+Drive = Callable[[Listener], RunRecord]
+
+
+def _drive(call: Call, quiet: bool, drive: Drive) -> RunRecord:
+    """Let a run go under a listener; a run that failed is a result here, not an error. The record has its tasks."""
+
+    def lookup(run: str) -> RunRecord:
+        with call.session() as session:
+            return session.runs.get(run)
+
+    with shown(call.target.name, lookup, quiet=quiet, json=call.json) as listener:
+        try:
+            record = drive(listener)
+        except RunFailed as failure:
+            if not isinstance(failure.record, RunRecord):
+                raise
+            record = failure.record
+    if not quiet and not call.json and not is_interactive(sys.stdout):
+        output.write()
+    return record if record.tasks else lookup(record.id)
+
+
+def _place(call: Call) -> list[str]:
+    """The options that a next command must repeat to come to the same place."""
+    pairs = (("--project", call.directory and str(call.directory)), ("--backend", call.backend), ("--target", call.target_name))
+    return [word for name, value in pairs if value for word in (name, value)]
+
+
+def _told_tree(call: Call, quiet: bool) -> bool:
+    """Whether the end shows the whole tree: only where the live one was."""
+    return not quiet and not call.json and is_interactive(sys.stdout)
+
+
+def _warn(warnings: tuple[Diagnostic, ...]) -> None:
+    style = style_of(sys.stderr)
+    warn(line for warning in warnings for line in diagnostic_lines(warning, style))
+
+
+@click.command()
+@options.pipeline
+@options.parameters
+@options.driven
+@options.placed
+def run(
+    call: Call, pipeline: str | None, parameters: dict[str, str], parallel: int | None, wait: bool, no_cache: bool, quiet: bool
+) -> int:
+    """Run a pipeline. Steps whose code and data are unchanged are reused."""
+    from cloudml.operations.run import run as start
+
+    chosen = options.run_options(parallel, wait, no_cache)
+    record = _drive(call, quiet, lambda listener: start(call.project, call.target, pipeline, parameters, chosen, listener))
+    with call.session() as session:
+        return tell_run(record, session, as_json=call.json, tree=_told_tree(call, quiet), place=_place(call))
+
+
+@click.command()
+@options.pipeline
+@options.parameters
+@options.driven
+@options.placed
+def deploy(
+    call: Call, pipeline: str | None, parameters: dict[str, str], parallel: int | None, wait: bool, no_cache: bool, quiet: bool
+) -> int:
+    """Deploy a pipeline and its endpoints, and run it.
+
+    Shows the plan, makes it so, runs the pipeline once, and tells where its endpoints answer.
+    """
+    from cloudml.operations.run import deploy as start
+    from cloudml.operations.run import plan as make
+
+    style = style_of(sys.stdout)
+    if not call.json and not quiet:
+        planned, prepared = make(call.project, call.target, pipeline)
+        output.write("\n".join(plan_lines(planned, call.target.name, style)) + "\n")
+        _warn(prepared.warnings)
+    chosen = options.run_options(parallel, wait, no_cache)
+    deployed = []
+
+    def drive(listener: Listener) -> RunRecord:
+        done = start(call.project, call.target, pipeline, parameters, chosen, listener)
+        deployed.append(done)
+        return done.run
+
+    record = _drive(call, quiet, drive)
+    with call.session() as session:
+        endpoints = _endpoints_of(record, session)
+        if call.json:
+            plan = deployed[0].plan.to_dict() if deployed else None
+            shown_endpoints = [endpoint.to_dict() for endpoint in endpoints]
+            warnings = [warning.to_dict() for done in deployed for warning in done.warnings]
+            document = {"plan": plan, "warnings": warnings, "run": record.to_dict(), "endpoints": shown_endpoints}
+            output.write_json(document)
+            return EXIT_OF_STATUS[record.status]
+        output.write(run_text(record, session, style, tree=_told_tree(call, quiet), place=_place(call)))
+    for endpoint in endpoints:
+        output.write("\n" + endpoint_text(endpoint, style, _place(call)))
+    return EXIT_OF_STATUS[record.status]
+
+
+def _endpoints_of(record: RunRecord, session: Session) -> list[EndpointRecord]:
+    """The endpoints in service that the run deployed to."""
+    return [endpoint for endpoint in session.endpoints.list() if endpoint.status == "in_service"]
+
+
+@click.command()
+@click.argument("run_name", metavar="[RUN]", default="last", shell_complete=complete.runs)
+@click.option("--from", "from_step", metavar="STEP", shell_complete=complete.steps, help="Compute this step, and all below it, anew.")
+@options.driven
+@options.placed
+def rerun(
+    call: Call, run_name: str, from_step: str | None, parallel: int | None, wait: bool, no_cache: bool, quiet: bool
+) -> int:
+    """Run again with the parameters of an old run (default: the last one), as a new run."""
+    from cloudml.operations.run import rerun as start
+
+    chosen = options.run_options(parallel, wait, no_cache)
+    record = _drive(call, quiet, lambda listener: start(call.project, call.target, run_name, from_step, chosen, listener))
+    with call.session() as session:
+        return tell_run(record, session, as_json=call.json, tree=_told_tree(call, quiet), place=_place(call))
+
+
+@click.command()
+@click.argument("run_name", metavar="[RUN]", default="last", shell_complete=complete.runs)
+@options.driven
+@options.placed
+def resume(call: Call, run_name: str, parallel: int | None, wait: bool, no_cache: bool, quiet: bool) -> int:
+    """Go on with a run that was interrupted, stopped, failed or waits. What succeeded is not run again."""
+    from cloudml.operations.run import resume as start
+
+    chosen = options.run_options(parallel, wait, no_cache)
+    record = _drive(call, quiet, lambda listener: start(call.project, call.target, run_name, chosen, listener))
+    with call.session() as session:
+        return tell_run(record, session, as_json=call.json, tree=_told_tree(call, quiet), place=_place(call))
+
+
+@click.command()
+@click.argument("name", metavar="RUN|ENDPOINT", shell_complete=complete.runs_and_endpoints)
+@options.placed
+def stop(call: Call, name: str) -> int:
+    """Stop a run or an endpoint. A stopped run can be resumed, a stopped endpoint started again."""
+    with call.session() as session:
+        is_run, is_endpoint = _is_run(session, name), any(item.name == name for item in session.endpoints.list())
+        if is_run and is_endpoint:
+            raise click.UsageError(f"both a run and an endpoint are named {name!r}; 'cloudml endpoints {name} --stop' stops the endpoint")
+        if is_endpoint:
+            endpoint = session.endpoints.stop(name)
+            call.answer({"endpoint": endpoint.to_dict()}, f"endpoint {endpoint.name} is {endpoint.status}")
+            return 0
+        if not is_run:
+            raise NotFound(f"there is no run and no endpoint {name!r}", hint="'cloudml runs' and 'cloudml endpoints' list them")
+        record = session.runs.stop(name)
+    call.answer({"run": record.to_dict()}, f"run {record.id} is {record.status}")
+    return 0
+
+
+def _is_run(session: Session, name: str) -> bool:
+    try:
+        session.runs.get(name)
+    except NotFound:
+        return False
+    return True

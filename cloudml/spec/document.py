@@ -1,0 +1,102 @@
+"""The written form: YAML and JSON that round-trip, and the JSON Schema that describes them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from cloudml.errors import Diagnostic, SpecError
+from cloudml.spec.node import SPEC_VERSION
+from cloudml.spec.pipeline import Pipeline
+
+SCHEMA_ID = f"https://cloudml.dev/schema/pipeline-{SPEC_VERSION}.json"
+
+_Loader: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_Dumper: type = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
+class _UniqueKeys(_Loader):  # type: ignore[misc, valid-type]
+    """YAML itself lets the last of two equal keys win in silence; a spec must not."""
+
+
+def _mapping(loader: Any, node: Any) -> dict[Any, Any]:
+    loader.flatten_mapping(node)
+    result: dict[Any, Any] = {}
+    for key_node, value_node in node.value:
+        key = loader.construct_object(key_node, deep=True)
+        if key in result:
+            raise yaml.MarkedYAMLError(problem=f"the key {key!r} occurs twice", problem_mark=key_node.start_mark)
+        result[key] = loader.construct_object(value_node, deep=True)
+    return result
+
+
+_UniqueKeys.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+
+
+def to_dict(pipeline: Pipeline) -> dict[str, Any]:
+    """The document as JSON types, defaults left out; `kind` and `spec_version` always stand."""
+    full = pipeline.model_dump(mode="json", exclude_defaults=True)
+    return {"spec_version": pipeline.spec_version, **_with_kinds(pipeline, full)}
+
+
+def _with_kinds(node: Any, dumped: Any) -> Any:
+    """Put the discriminators back, which `exclude_defaults` drops because each is its class's default."""
+    if isinstance(node, (list, tuple)):
+        return [_with_kinds(child, out) for child, out in zip(node, dumped, strict=True)]
+    fields = getattr(type(node), "model_fields", None)
+    if fields is None or not isinstance(dumped, dict):
+        return dumped
+    result: dict[str, Any] = {}
+    if "kind" in fields:
+        result["kind"] = node.kind
+    for name in fields:
+        if name in dumped:
+            result[name] = _with_kinds(getattr(node, name), dumped[name])
+    return result
+
+
+def to_yaml(pipeline: Pipeline) -> str:
+    """The document as YAML, in the order of the fields."""
+    text = yaml.dump(to_dict(pipeline), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+    assert isinstance(text, str)
+    return text
+
+
+def from_dict(document: Any, where: str = "document") -> Pipeline:
+    """Read a document. Raises SpecError with one diagnostic for each field that is wrong."""
+    if not isinstance(document, dict):
+        raise SpecError([Diagnostic("CML201", where, f"a pipeline is a mapping, not {type(document).__name__}")])
+    version = document.get("spec_version")
+    if version != SPEC_VERSION:
+        message = f"spec_version is {version!r}; this cloudml reads version {SPEC_VERSION!r}"
+        raise SpecError([Diagnostic("CML202", where, message, hint=f"write spec_version: '{SPEC_VERSION}'")])
+    try:
+        return Pipeline.model_validate(document)
+    except ValidationError as error:
+        raise SpecError([_diagnostic(where, item) for item in error.errors()]) from None
+    except RecursionError:
+        message = "the steps or conditions are nested too deeply to be read"
+        raise SpecError([Diagnostic("CML201", where, message, hint="flatten the nesting")]) from None
+
+
+def _diagnostic(where: str, item: Any) -> Diagnostic:
+    path = ".".join(str(part) for part in item["loc"])
+    return Diagnostic("CML201", f"{where}: {path}" if path else where, item["msg"])
+
+
+def from_yaml(text: str, where: str = "document") -> Pipeline:
+    """Read YAML. Raises SpecError: syntax, double keys and wrong fields alike."""
+    try:
+        document = yaml.load(text, Loader=_UniqueKeys)  # noqa: S506 - a safe loader with unique keys
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        message = " ".join(str(error).split())
+        raise SpecError([Diagnostic("CML203", where, f"not readable as YAML: {message}")]) from None
+    return from_dict(document, where)
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema (2020-12) of the document."""
+    schema = Pipeline.model_json_schema(mode="validation")
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": SCHEMA_ID, **schema}
