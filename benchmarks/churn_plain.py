@@ -89,7 +89,7 @@ def run(parameters: dict[str, Any], database: Path | None, folder: Path) -> dict
         tables = extract(database, as_of)  # type: ignore[arg-type]  # the changed extract takes a path
     validate(*tables, as_of)
     weeks = {name: parameters[name] for name in ("history_weeks", "active_weeks", "lead_weeks", "horizon_weeks")}
-    parts = split(features(*tables, **weeks), gap_weeks=weeks["lead_weeks"] + weeks["horizon_weeks"])
+    parts = split(features(*tables, **weeks), parameters["lead_weeks"], parameters["horizon_weeks"])
 
     fits: list[Fit] = []
 

@@ -121,7 +121,9 @@ class SourceIndex:
         found = [path for path in self.root.glob(pattern) if path.is_file()]
         if not found:
             raise ProjectError(
-                f"files={pattern!r} matches nothing", where=str(self.root), hint="the pattern starts at the project's root"
+                f"files={pattern!r} matches nothing",
+                where=str(self.root),
+                hint="the pattern starts at the project's root",
             )
         for path in found:
             yield path, hashlib.sha256(path.read_bytes()).hexdigest()

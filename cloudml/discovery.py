@@ -46,7 +46,9 @@ def _load(name: str, place: str, distribution: str) -> Backend:
         message = f"backend {name!r} cannot be loaded: {type(error).__name__}: {error}"
         raise BackendError(message, where=place, hint=f"it is part of {distribution}") from error
     if not isinstance(found, Backend):
-        raise BackendError(f"{place} is a {type(found).__name__}, not a cloudml.backend.port.Backend", where=distribution)
+        raise BackendError(
+            f"{place} is a {type(found).__name__}, not a cloudml.backend.port.Backend", where=distribution
+        )
     return found
 
 
@@ -67,7 +69,9 @@ def entry_points() -> dict[str, tuple[str, str]]:
 def backends() -> list[BackendInfo]:
     """Every installed backend, by name; each is loaded, so that what is broken shows."""
     listed = []
-    for name, (place, distribution) in sorted({**{n: (p, DISTRIBUTION) for n, p in _OWN.items()}, **entry_points()}.items()):
+    for name, (place, distribution) in sorted(
+        {**{n: (p, DISTRIBUTION) for n, p in _OWN.items()}, **entry_points()}.items()
+    ):
         try:
             description, error = _load(name, place, distribution).description, ""
         except BackendError as problem:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def deployment_of(
     registry: Registry, store: Store, found: ModelVersion, settings: dict[str, Any], root: str
 ) -> dict[str, Any]:
-    """What an endpoint is asked to serve, as JSON: the version's artifact, predictor and sample, the spec's settings."""
+    """What an endpoint is asked to serve, as JSON: the version's artifact and predictor, the spec's settings."""
     body = registry.body(found.model, found.version)
     return {
         "model": found.model,

@@ -39,7 +39,9 @@ def _one(journal: Journal, state: Path, row: RunRow, template: dict[str, Any], s
     if status == "skipped":
         return Explanation(row.id, name, "skipped", (stored["reason"],))
     if status in ("stopped", "interrupted", "running", "waiting"):
-        return Explanation(row.id, name, status, (stored["reason"],) if stored["reason"] else (), hint=_resume(row, status))
+        return Explanation(
+            row.id, name, status, (stored["reason"],) if stored["reason"] else (), hint=_resume(row, status)
+        )
     if stored["kind"] not in _CACHED_KINDS:
         return Explanation(row.id, name, "done", (stored["reason"],) if stored["reason"] else ())
     return Explanation(row.id, name, "computed", tuple(_miss(journal, row, template, stored)))
@@ -69,7 +71,9 @@ def _miss(journal: Journal, row: RunRow, template: dict[str, Any], stored: dict[
     if words:
         return [f"{word} (since {run})" for word in words]
     if policy is not None and policy["ttl"] is not None:
-        return [f"nothing changed since {run}, but its result was older than {policy['ttl']:g} s, or its files are gone"]
+        return [
+            f"nothing changed since {run}, but its result was older than {policy['ttl']:g} s, or its files are gone"
+        ]
     return [f"nothing changed since {run}, but its result was not kept, or the cache was switched off"]
 
 

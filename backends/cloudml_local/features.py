@@ -9,9 +9,8 @@ from cloudml.backend.feature import FULL, Feature, Level, Support
 _LATER = Level.NOT_IMPLEMENTED
 
 FEATURES: Mapping[Feature, Support] = {
-    **{
-        feature: FULL
-        for feature in (
+    **dict.fromkeys(
+        (
             Feature.PROCESSING,
             Feature.TRAINING,
             Feature.TUNING,
@@ -30,9 +29,12 @@ FEATURES: Mapping[Feature, Support] = {
             Feature.CACHE,
             Feature.SECRETS,
             Feature.CHECKPOINT,
-        )
-    },
-    Feature.GROUP: Support(Level.EMULATED, "each step keeps a process of its own; starting one costs milliseconds here"),
+        ),
+        FULL,
+    ),
+    Feature.GROUP: Support(
+        Level.EMULATED, "each step keeps a process of its own; starting one costs milliseconds here"
+    ),
     Feature.NOTIFY: Support(Level.EMULATED, "the message is written to the run and to outbox.jsonl; nothing is sent"),
     Feature.SPOT: Support(Level.EMULATED, "a laptop is never reclaimed; the checkpoint directory is kept all the same"),
     Feature.SCHEDULE: Support(
@@ -47,5 +49,7 @@ FEATURES: Mapping[Feature, Support] = {
     Feature.CAPTURE: Support(_LATER, "requests are not kept yet", "leave `capture` out"),
     Feature.GPU: Support(_LATER, "devices are not assigned to steps", "leave `gpu` at 0; a library may still use one"),
     Feature.DISTRIBUTION: Support(_LATER, "no torchrun launcher yet", "leave `distribution` out"),
-    Feature.IMAGE: Support(Level.NEVER, "steps run in this Python environment", "leave `image` out; install what it has"),
+    Feature.IMAGE: Support(
+        Level.NEVER, "steps run in this Python environment", "leave `image` out; install what it has"
+    ),
 }

@@ -62,7 +62,9 @@ def _needed(database: Database, without: set[str]) -> set[str]:
         for row in database.rows(f"SELECT run, outputs FROM {table}"):  # noqa: S608
             if row["run"] not in without:
                 needed.update(output["digest"] for output in json.loads(row["outputs"]).values())
-    unfinished = "SELECT trials.outputs, trials.run FROM trials JOIN runs ON runs.id = trials.run WHERE status != 'succeeded'"
+    unfinished = (
+        "SELECT trials.outputs, trials.run FROM trials JOIN runs ON runs.id = trials.run WHERE status != 'succeeded'"
+    )
     for row in database.rows(unfinished):
         if row["run"] not in without:
             needed.update(output["digest"] for output in json.loads(row["outputs"]).values())

@@ -42,7 +42,9 @@ def run_record(journal: Journal, store: Store, state: Path, row: RunRow) -> RunR
     tasks = []
     for template in row.document["tasks"]:
         ids = _instances(template, stored)
-        tasks += [_task(store, template, name, stored.get(name), status, state / "runs" / row.id / name) for name in ids]
+        tasks += [
+            _task(store, template, name, stored.get(name), status, state / "runs" / row.id / name) for name in ids
+        ]
     return RunRecord(
         id=row.id, pipeline=row.pipeline, status=status, parameters=row.parameters, created_at=row.created_at,
         duration=row.duration, reason=row.reason, parent=row.parent, tasks=tuple(tasks),
@@ -73,7 +75,12 @@ def _task(
         status = "interrupted"
     outputs = tuple(
         ArtifactRecord(
-            output, record["type"], record["format"], record["digest"], record["size"], str(store.path(record["digest"]))
+            output,
+            record["type"],
+            record["format"],
+            record["digest"],
+            record["size"],
+            str(store.path(record["digest"])),
         )
         for output, record in stored["outputs"].items()
     )
@@ -112,14 +119,16 @@ def _progress(folder: Path, status: str) -> tuple[int, int] | None:
 
 
 def log_paths(state: Path, run: str, task: str) -> list[Path]:
-    """The logs of a task: its attempts, or its trials, in order. A map's or step's name without items gives all items."""
+    """The logs of a task: its attempts, or its trials, in order; a step's name without an item means all items."""
     folder = state / "runs" / run / task
     own = sorted(folder.glob("*.log"), key=_log_order) if folder.is_dir() else []
     if own or "[" in task:
         return own
     parent = state / "runs" / run
     items = [path for path in parent.iterdir() if path.name.startswith(task + "[")] if parent.is_dir() else []
-    return [log for item in sorted(items, key=lambda path: indices(path.name)) for log in log_paths(state, run, item.name)]
+    return [
+        log for item in sorted(items, key=lambda path: indices(path.name)) for log in log_paths(state, run, item.name)
+    ]
 
 
 def _log_order(path: Path) -> tuple[str, int]:
@@ -153,5 +162,3 @@ def _new_lines(path: Path, seen: dict[Path, int]) -> Iterator[str]:
         while line := file.readline():
             yield line.decode(errors="replace").rstrip("\r\n")
         seen[path] = file.tell()
-
-

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import math
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -85,7 +86,7 @@ def _float(value: Any) -> float:
         number = float(value)
     except ValueError:
         raise ValueError(f"{value!r} is not a float") from None
-    if number != number or number in (float("inf"), float("-inf")):
+    if not math.isfinite(number):
         raise ValueError(f"{value!r} is not a finite number")
     return number
 

@@ -34,7 +34,9 @@ class Registry:
                 assert last is not None
                 version = int(last["last"]) + 1
                 stored = dumps({**body, "created_at": now()})
-                self._database.execute("INSERT INTO models VALUES (?, ?, ?, ?, ?)", model, version, origin, stored, approval)
+                self._database.execute(
+                    "INSERT INTO models VALUES (?, ?, ?, ?, ?)", model, version, origin, stored, approval
+                )
         return self.get(model, version)
 
     def list(self, model: str | None = None) -> list[ModelVersion]:
@@ -58,7 +60,9 @@ class Registry:
         else:
             row = self._database.row("SELECT version FROM aliases WHERE model = ? AND alias = ?", model, alias)
         if row is None or row["version"] is None:
-            what = f"no version of model {model!r} bears the alias {alias!r}" if alias else f"there is no model {model!r}"
+            what = (
+                f"no version of model {model!r} bears the alias {alias!r}" if alias else f"there is no model {model!r}"
+            )
             raise NotFound(what, hint=self._known())
         return int(row["version"])
 
@@ -116,5 +120,5 @@ class Registry:
             aliases=tuple(one["alias"] for one in aliases), metrics=body["metrics"], run=body["run"], step=body["step"],
             code=body["code"], data=body["data"], parameters=body["parameters"], created_at=body["created_at"],
             path=str(self._store.path(body["digest"])), summary=body["summary"],
-            decisions=tuple(self._journal.decisions(f"{model}/{version}")),
+            decisions=tuple(self._journal.decisions(f"{model}/{version}")), sample=tuple(body["sample"] or ()),
         )  # fmt: skip

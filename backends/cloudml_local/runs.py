@@ -123,7 +123,9 @@ class LocalRuns:
         deadline = time.monotonic() + STOP_PATIENCE
         while holder(lock) is not None:
             if time.monotonic() > deadline:
-                raise StateError(f"{row.id} did not stop within {STOP_PATIENCE:g} s", hint=f"its driver is process {pid}")
+                raise StateError(
+                    f"{row.id} did not stop within {STOP_PATIENCE:g} s", hint=f"its driver is process {pid}"
+                )
             time.sleep(0.05)
         return self.get(row.id)
 
@@ -161,7 +163,7 @@ class LocalRuns:
         self._known(row, task)
         return log_lines(self._journal, self._state, row, task, follow)
 
-    def why(self, run: str, task: str | None = None) -> list[Explanation]:
+    def why(self, run: str, task: str | None = None) -> Sequence[Explanation]:
         from cloudml_local.explain import explain
 
         row = self._journal.run(run)

@@ -43,7 +43,11 @@ class LocalSession:
         with self._database.transaction():
             for one in resources:
                 self._database.execute(
-                    "INSERT OR REPLACE INTO resources VALUES (?, ?, ?, ?)", one.kind, one.name, one.digest, dumps(one.document)
+                    "INSERT OR REPLACE INTO resources VALUES (?, ?, ?, ?)",
+                    one.kind,
+                    one.name,
+                    one.digest,
+                    dumps(one.document),
                 )
 
     def collect(self, keep_runs: int, dry_run: bool, verify: bool) -> Collected:

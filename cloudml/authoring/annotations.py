@@ -87,7 +87,7 @@ def _role_of(annotation: Any) -> Role | None:
     for role, marker in _markers().items():
         same = metadata is not None and metadata == getattr(marker, "__metadata__", ())
         if same or typing.get_origin(annotation) is marker:
-            return typing.cast(Role, role)
+            return typing.cast("Role", role)
     return None
 
 

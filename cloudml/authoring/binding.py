@@ -32,10 +32,14 @@ def bind(
 
     given = _named(shape, args, kwargs, where)
     filled = frozenset(elsewhere)
-    missing = [one.name for one in shape.inputs.values() if one.required and one.name not in given and one.name not in filled]
+    missing = [
+        one.name for one in shape.inputs.values() if one.required and one.name not in given and one.name not in filled
+    ]
     if missing:
         message = f"{shape.name} needs {_listed(missing)}, and the call does not say what"
-        raise refusal("CML108", message, f"write {shape.name}(..., {', '.join(f'{name}=...' for name in missing)})", where)
+        raise refusal(
+            "CML108", message, f"write {shape.name}(..., {', '.join(f'{name}=...' for name in missing)})", where
+        )
     arguments, ports = [], []
     for one in shape.inputs.values():
         bound = as_output(given[one.name]) if one.name in given else None
@@ -121,7 +125,12 @@ def _check_literal(one: Input, given: Any, use: str, where: Location) -> None:
         message = f"{use} takes {one.type}, and {described(given)} is written in the pipeline itself"
         raise refusal("CML110", message, "make it in a step and pass that step's output", where)
     if isinstance(given, float) and not math.isfinite(given):
-        raise refusal("CML110", f"{use}: {given!r} is not a finite number, and JSON has no other", "choose a number, or leave it out", where)
+        raise refusal(
+            "CML110",
+            f"{use}: {given!r} is not a finite number, and JSON has no other",
+            "choose a number, or leave it out",
+            where,
+        )
     if not types.fits(plain(given, use), one.type):
         message = f"{use} takes {one.type}, and the call gives {described(given)}"
         raise refusal("CML110", message, _literal_hint(given, one.type), where)

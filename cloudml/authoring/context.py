@@ -126,13 +126,17 @@ class Build:
         if known.setdefault(node.name, node) != node:
             first = self.declared[table, node.name]
             message = f"{noun} {node.name!r} is not the {noun} of that name used on {first}: their settings differ"
-            raise refusal("CML117", message, f"define it once and use that object, or give the second a name of its own", where)
+            raise refusal(
+                "CML117", message, "define it once and use that object, or give the second a name of its own", where
+            )
         self.declared.setdefault((table, node.name), where)
         return str(node.name)
 
     def after(self, owner: str, steps: Any, where: Location) -> tuple[str, ...]:
         """Names of steps to wait for, given as handles, blocks or names (also of steps still to come)."""
-        given: Iterable[Any] = (steps,) if isinstance(steps, str) or not isinstance(steps, (list, tuple, set)) else steps
+        given: Iterable[Any] = (
+            (steps,) if isinstance(steps, str) or not isinstance(steps, (list, tuple, set)) else steps
+        )
         names = [self._name(one, where) for one in given]
         self.pending.extend((owner, name, where) for name in names)
         return tuple(dict.fromkeys(names))
@@ -173,7 +177,9 @@ def current(verb: str) -> Build:
     build = _CURRENT.get()
     if build is None:
         message = f"{verb} means something only inside a function decorated with @ml.pipeline, while it is built"
-        raise refusal("CML115", message, "move the call into the pipeline's function; `cloudml check` or .build() runs it")
+        raise refusal(
+            "CML115", message, "move the call into the pipeline's function; `cloudml check` or .build() runs it"
+        )
     return build
 
 

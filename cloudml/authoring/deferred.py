@@ -69,7 +69,12 @@ class _Scheduled(Deferred):
         if self.kind == "Every":
             interval = duration(self.fields["interval"], "ml.every", self.where)
             if interval < 60:
-                raise refusal("CML118", f"an interval of {interval:g} s is too short", "one minute is the least: ml.every('1m')", self.where)
+                raise refusal(
+                    "CML118",
+                    f"an interval of {interval:g} s is too short",
+                    "one minute is the least: ml.every('1m')",
+                    self.where,
+                )
             return spec.Every(interval=interval)
         expression, timezone = self.fields["expression"], self.fields["timezone"]
         problem = spec.cron_problem(expression) or spec.timezone_problem(timezone)
@@ -115,7 +120,12 @@ def error_name(error: Any, where: Location | None = None) -> str:
             return "transient"
         return error.__qualname__ if error.__module__ == "builtins" else f"{error.__module__}.{error.__qualname__}"
     message = f"on={error!r} names no error"
-    raise refusal("CML122", message, "give error classes ('transient', 'timeout', 'memory') or exceptions (ConnectionError)", where)
+    raise refusal(
+        "CML122",
+        message,
+        "give error classes ('transient', 'timeout', 'memory') or exceptions (ConnectionError)",
+        where,
+    )
 
 
 def spot(*, max_wait: float | str | None = None) -> Deferred:

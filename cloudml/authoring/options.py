@@ -78,7 +78,9 @@ def refuse_unknown(kind: str, given: Mapping[str, Any], allowed: frozenset[str],
         if name in allowed:
             continue
         if name in ALLOWED["training"]:
-            raise refusal("CML122", f"{name} is an option of @ml.training, not of @ml.{kind}", "decorate with @ml.training", where)
+            raise refusal(
+                "CML122", f"{name} is an option of @ml.training, not of @ml.{kind}", "decorate with @ml.training", where
+            )
         raise refusal("CML122", f"@ml.{kind} has no option {name!r}", did_you_mean(name, allowed), where)
     if "timeout" in given and "max_time" in given:
         raise refusal("CML122", "timeout and max_time mean the same", "give one of them", where)
@@ -126,7 +128,9 @@ def _retries(value: Any, where: Location) -> Any:
     from cloudml.spec import Retry
 
     if isinstance(value, bool) or (isinstance(value, int) and value < 0):
-        raise refusal("CML122", f"retries={value!r} is no number of retries", "write retries=3, or retries=ml.retry(...)", where)
+        raise refusal(
+            "CML122", f"retries={value!r} is no number of retries", "write retries=3, or retries=ml.retry(...)", where
+        )
     if isinstance(value, int):
         return make(Retry, where, "retries", attempts=value + 1) if value else None
     return node_of(value)
@@ -169,7 +173,9 @@ def environment(value: Any, where: Location) -> Any:
         if isinstance(one, Reference):
             message = f"environment variable {name} is {one._label}, which the document cannot hold"
             raise refusal("CML122", message, "pass it to the step's function as an argument", where)
-    return tuple(make(EnvironmentVariable, where, "environment", name=name, value=str(one)) for name, one in value.items())
+    return tuple(
+        make(EnvironmentVariable, where, "environment", name=name, value=str(one)) for name, one in value.items()
+    )
 
 
 def _files(value: Any, where: Location) -> tuple[str, ...]:
@@ -181,7 +187,9 @@ def _files(value: Any, where: Location) -> tuple[str, ...]:
 def _timeout(value: Any, where: Location) -> float:
     found = duration(value, "timeout", where)
     if found <= 0:
-        raise refusal("CML122", "a timeout of zero would stop every attempt at once", "write for example timeout='1h'", where)
+        raise refusal(
+            "CML122", "a timeout of zero would stop every attempt at once", "write for example timeout='1h'", where
+        )
     return found
 
 

@@ -17,7 +17,9 @@ class OutputReference(Reference):
 
     __slots__ = ("_build", "_collected", "_field", "_label", "_port", "_step", "_type")
 
-    def __init__(self, build: Build, step: str, port: spec.Port, field: str | None = None, *, collected: bool = False) -> None:
+    def __init__(
+        self, build: Build, step: str, port: spec.Port, field: str | None = None, *, collected: bool = False
+    ) -> None:
         self._build: Build = build
         self._step, self._port, self._field, self._collected = step, port, field, collected
         name = step if port.name == "output" and field is None else f"{step}.{port.name}"
@@ -44,14 +46,24 @@ class OutputReference(Reference):
             around = home.within("map")
             home = around.parent if around is not None and around.parent is not None else home
         if here.within("finally") is not None and home.within("finally") is not here.within("finally"):
-            message = f"{self._label} is used in an on_exit block, which also runs when step {self._step!r} has not succeeded"
-            raise refusal("CML113", message, "use facts of the run there, such as ml.run_id(), or what a step inside the block returns")
+            message = (
+                f"{self._label} is used in an on_exit block, which also runs when step {self._step!r} has not succeeded"
+            )
+            raise refusal(
+                "CML113",
+                message,
+                "use facts of the run there, such as ml.run_id(), or what a step inside the block returns",
+            )
         if here.inside(home):
             return
         solid = home.solid()
         if solid.kind == "map":
             message = f"{self._label} has one value for each item of map {solid.owner!r}, and is used outside of it"
-            raise refusal("CML113", message, "write ml.collect(...) around it to get the list over all items, or move this step into the map")
+            raise refusal(
+                "CML113",
+                message,
+                "write ml.collect(...) around it to get the list over all items, or move this step into the map",
+            )
         if solid.kind == "finally":
             message = f"{self._label} is made in the on_exit block {solid.owner!r}, after all else has ended"
             raise refusal("CML113", message, "move this step into the on_exit block")
@@ -69,9 +81,15 @@ class OutputReference(Reference):
             return self._metric(key)
         if self._field is not None or self._collected:
             message = f"only one level can be taken from a step's output; {self._label} is already a member"
-            raise refusal("CML106", message, "return the inner value as an output of its own, for example in a NamedTuple")
+            raise refusal(
+                "CML106", message, "return the inner value as an output of its own, for example in a NamedTuple"
+            )
         if not _has_members(self._type):
-            raise refusal("CML106", f"{self._label} is a {self._type}, which has no members that the run could read", self._scalar_hint())
+            raise refusal(
+                "CML106",
+                f"{self._label} is a {self._type}, which has no members that the run could read",
+                self._scalar_hint(),
+            )
         if isinstance(key, bool) or not isinstance(key, (str, int)) or (isinstance(key, int) and key < 0):
             raise refusal("CML106", f"{key!r} is no key of {self._label}", "write ['name'] for a dict, [0] for a list")
         return OutputReference(self._build, self._step, self._port, str(key))
@@ -131,7 +149,11 @@ class StepHandle(Reference):
             return OutputReference(self._build, self._step, port)
         if not self._ports:
             message = f"{self._label} puts nothing out, so there is nothing to pass on"
-            raise refusal("CML106", message, "to order two steps, write second.options(after=[first])(...); else let its function return a value")
+            raise refusal(
+                "CML106",
+                message,
+                "to order two steps, write second.options(after=[first])(...); else let its function return a value",
+            )
         names = ", ".join(f"{self._step}.{name}" for name in self._names())
         raise refusal("CML106", f"{self._label} has several outputs", f"say which one: {names}")
 
@@ -171,7 +193,11 @@ class StepHandle(Reference):
         if metrics is not None and name in metrics.fields:
             return OutputReference(self._build, self._step, metrics, name)
         if not self._ports:
-            raise refusal("CML106", f"{self._label} has no output {name!r}: its function returns nothing", "let the function return it")
+            raise refusal(
+                "CML106",
+                f"{self._label} has no output {name!r}: its function returns nothing",
+                "let the function return it",
+            )
         raise refusal("CML106", f"{self._label} has no output or metric {name!r}", did_you_mean(name, self._names()))
 
 
@@ -198,12 +224,20 @@ class ItemReference(Reference):
         while block is not None and not (block.kind == "map" and block.owner == self._map):
             block = block.parent
         if block is None:
-            raise refusal("CML113", f"{self._label} is used outside of that map", "move this step inside the map's `with` block")
+            raise refusal(
+                "CML113", f"{self._label} is used outside of that map", "move this step inside the map's `with` block"
+            )
         return ItemRef(map=self._map, field=self._field)
 
     def __getitem__(self, key: Any) -> Reference:
         if self._field is not None:
-            raise refusal("CML106", f"only one level can be taken from an item; {self._label} is already a member", "make the items flatter")
+            raise refusal(
+                "CML106",
+                f"only one level can be taken from an item; {self._label} is already a member",
+                "make the items flatter",
+            )
         if isinstance(key, bool) or not isinstance(key, (str, int)):
-            raise refusal("CML106", f"{key!r} is no key of {self._label}", "write item['name'] for a dict, item[0] for a list")
+            raise refusal(
+                "CML106", f"{key!r} is no key of {self._label}", "write item['name'] for a dict, item[0] for a list"
+            )
         return ItemReference(self._build, self._map, _element(self._type), str(key))

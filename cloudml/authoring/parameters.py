@@ -92,7 +92,12 @@ def declare(name: str, type_name: str, default: Any, where: Location) -> spec.Pa
     if isinstance(told.default, Simple) and told.default._kind == "RunRef":
         value = spec.RunRef(**told.default._fields_)
     elif isinstance(told.default, Reference):
-        raise refusal("CML116", f"the default of parameter {name!r} is {told.default._label}", "give a literal, or ml.run_date()", told.where)
+        raise refusal(
+            "CML116",
+            f"the default of parameter {name!r} is {told.default._label}",
+            "give a literal, or ml.run_date()",
+            told.where,
+        )
     elif told.default is not REQUIRED:
         value = plain(told.default, f"the default of parameter {name!r}")
     node = make(

@@ -68,12 +68,16 @@ class PipelineFunction:
     def _parameter(self, parameter: inspect.Parameter) -> spec.Parameter:
         name = parameter.name
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
-            raise refusal("CML116", f"pipeline {self.name!r} takes {parameter}", "declare each parameter by name", self._where)
+            raise refusal(
+                "CML116", f"pipeline {self.name!r} takes {parameter}", "declare each parameter by name", self._where
+            )
         default = REQUIRED if parameter.default is parameter.empty else parameter.default
         try:
             found = resolve(parameter.annotation, self.fn.__globals__, self.fn.__module__)
         except (Unresolved, SyntaxError) as error:
-            message = f"the type of parameter {name!r} names {error}, which {self.fn.__module__} neither defines nor imports"
+            message = (
+                f"the type of parameter {name!r} names {error}, which {self.fn.__module__} neither defines nor imports"
+            )
             raise refusal("CML116", message, "write for example ml.Param[float]", self._where) from None
         kind = TYPES.get(found.type.partition("[")[0])
         if parameter.annotation is parameter.empty or found.role != "param" or kind is None:
@@ -104,11 +108,13 @@ class PipelineFunction:
             near = did_you_mean(error.name, known)
             raise refusal("CML116", message, near if near.startswith("did you") else hint, where) from error
         except AttributeError as error:
-            known = getattr(error.obj, "__metric_fields__", None)
-            if known is None or error.name is None:
+            metrics = getattr(error.obj, "__metric_fields__", None)
+            if metrics is None or not isinstance(error.obj, type) or error.name is None:
                 raise
             message = f"{error.obj.__name__} has no metric {error.name!r}"
-            raise refusal("CML119", message, did_you_mean(error.name, known), of_traceback(error.__traceback__)) from error
+            raise refusal(
+                "CML119", message, did_you_mean(error.name, metrics), of_traceback(error.__traceback__)
+            ) from error
 
     def _fields(self, build: Build) -> dict[str, Any]:
         settings = self._settings

@@ -21,7 +21,10 @@ _TEXT_HINT = (
     "a parameter of the step's function for anything else"
 )
 _TRUTH_HINTS = (
-    (re.compile(r"^(if|elif|while)\b|\bif\b.+\belse\b"), "write `with ml.when(score.auc >= min_auc):` and put the steps inside"),
+    (
+        re.compile(r"^(if|elif|while)\b|\bif\b.+\belse\b"),
+        "write `with ml.when(score.auc >= min_auc):` and put the steps inside",
+    ),
     (re.compile(r"^assert\b"), "write `with ml.when(...)` with `ml.fail('why')` in its `.otherwise()`"),
     (re.compile(r"\band\b"), "write `a & b` with each comparison in parentheses, or `ml.when(a, b)`"),
     (re.compile(r"\bor\b"), "write `a | b` with each comparison in parentheses"),
@@ -43,7 +46,9 @@ def _refuse_number(self: Reference, *_: Any) -> NoReturn:
 
 
 def _refuse_loop(self: Reference, *_: Any) -> NoReturn:
-    raise refusal("CML105", f"{self._label} has no length or items yet: they are known only while the pipeline runs", _LOOP_HINT)
+    raise refusal(
+        "CML105", f"{self._label} has no length or items yet: they are known only while the pipeline runs", _LOOP_HINT
+    )
 
 
 class Operand:
@@ -240,7 +245,9 @@ class Reference(Operand):
         self._comparable()
 
     # What needs the value now is refused ---------------------------------------------------------------------------
-    __int__ = __float__ = __index__ = __complex__ = __abs__ = __round__ = __trunc__ = __floor__ = __ceil__ = _refuse_number
+    __int__ = __float__ = __index__ = __complex__ = __abs__ = __round__ = __trunc__ = __floor__ = __ceil__ = (
+        _refuse_number
+    )
     __mod__ = __rmod__ = __floordiv__ = __rfloordiv__ = __pow__ = __rpow__ = __divmod__ = __rdivmod__ = _refuse_number
     __matmul__ = __rmatmul__ = __lshift__ = __rshift__ = _refuse_number
     __iter__ = __len__ = __contains__ = __reversed__ = _refuse_loop
@@ -251,7 +258,9 @@ class Reference(Operand):
     __or__ = __rand__ = __ror__ = __xor__ = __rxor__ = __and__
 
     def __invert__(self) -> NoReturn:
-        raise refusal("CML125", f"`~` turns a condition round, and {self._label} is none", "write `~(ref >= 1)` or `ref == False`")
+        raise refusal(
+            "CML125", f"`~` turns a condition round, and {self._label} is none", "write `~(ref >= 1)` or `ref == False`"
+        )
 
     def __getitem__(self, key: Any) -> Reference:
         raise refusal("CML106", f"{self._label} has no members", self._scalar_hint())

@@ -21,7 +21,7 @@ def refusal(code: str, message: str, hint: str = "", where: Location | None = No
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """"did you mean 'auc'?" for a near miss, else what there is."""
+    """ "did you mean 'auc'?" for a near miss, else what there is."""
     names = sorted(set(known))
     near = difflib.get_close_matches(word, names, n=1)
     if near:

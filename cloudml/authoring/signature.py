@@ -17,7 +17,9 @@ from cloudml.authoring.refusal import refusal
 if TYPE_CHECKING:
     from cloudml.spec import FunctionRef, Port
 
-_STEP_FORM = "write a function at the top of a module, for example `def features(activity: pl.DataFrame) -> pl.DataFrame:`"
+_STEP_FORM = (
+    "write a function at the top of a module, for example `def features(activity: pl.DataFrame) -> pl.DataFrame:`"
+)
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
@@ -38,7 +40,9 @@ def plain_function(fn: Any, use: str, where: Location | None = None) -> Callable
         message = f"{name} is a method; the step's process has no object to call it on"
         raise refusal("CML101", message, "move it out of the class and pass what it needs as parameters", spot)
     if inspect.iscoroutinefunction(fn) or inspect.isgeneratorfunction(fn) or inspect.isasyncgenfunction(fn):
-        raise refusal("CML101", f"{name} is a coroutine or generator", "write a plain function that returns its result", spot)
+        raise refusal(
+            "CML101", f"{name} is a coroutine or generator", "write a plain function that returns its result", spot
+        )
     return fn
 
 
@@ -76,11 +80,18 @@ def refuse_shape(fn: Callable[..., Any], where: Location) -> None:
             message = f"{fn.__name__} takes {stars}{parameter.name}; every input of a step has a name and a type"
             raise refusal("CML102", message, "name each parameter, for example `depth: int = 6`", where)
         if parameter.kind is inspect.Parameter.POSITIONAL_ONLY:
-            message = f"parameter {parameter.name!r} of {fn.__name__} is positional-only; inputs of a step are given by name"
+            message = (
+                f"parameter {parameter.name!r} of {fn.__name__} is positional-only; inputs of a step are given by name"
+            )
             raise refusal("CML102", message, "remove the `/` from the signature", where)
         if parameter.annotation is inspect.Parameter.empty:
             message = f"parameter {parameter.name!r} of {fn.__name__} has no type"
-            raise refusal("CML102", message, f"annotate it, for example `{parameter.name}: pl.DataFrame` or `{parameter.name}: float`", where)
+            raise refusal(
+                "CML102",
+                message,
+                f"annotate it, for example `{parameter.name}: pl.DataFrame` or `{parameter.name}: float`",
+                where,
+            )
     if signature.return_annotation is inspect.Signature.empty:
         message = f"{fn.__name__} does not say what it returns"
         raise refusal("CML102", message, "annotate it: `-> pl.DataFrame`, a class of ml.Metrics, or `-> None`", where)
@@ -148,7 +159,9 @@ def _canonical(found: Annotation) -> Annotation:
 def _refuse_role(found: Annotation, name: str, fn: Callable[..., Any], where: Location) -> None:
     if found.role == "param":
         message = f"parameter {name!r} of {fn.__name__} is an ml.Param, which only a pipeline has"
-        raise refusal("CML102", message, f"write `{name}: {found.type}` and pass the pipeline's parameter in the call", where)
+        raise refusal(
+            "CML102", message, f"write `{name}: {found.type}` and pass the pipeline's parameter in the call", where
+        )
     if found.role in ("in", "out") and not is_handle(found):
         wrapper = "ml.In" if found.role == "in" else "ml.Out"
         message = f"parameter {name!r} of {fn.__name__} is {wrapper}[{found.type}], which is no handle"
@@ -185,7 +198,9 @@ def _returned_ports(found: Annotation, fn: Callable[..., Any], where: Location) 
         try:
             ports.append(_port(name, _canonical(resolve(annotation, namespace, found.object.__module__))))
         except (Unresolved, SyntaxError) as error:
-            message = f"field {name!r} of {found.type}, returned by {fn.__name__}, names {error}, which is not defined there"
+            message = (
+                f"field {name!r} of {found.type}, returned by {fn.__name__}, names {error}, which is not defined there"
+            )
             raise refusal("CML102", message, "import the type in the module of the class", where) from None
     return ports
 

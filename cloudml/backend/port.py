@@ -104,7 +104,7 @@ class Runs(Protocol):
     def logs(self, run: str, task: str, follow: bool = False) -> Iterator[str]:
         """Lines of all attempts of a task, as far as they are written."""
 
-    def why(self, run: str, task: str | None = None) -> list[Explanation]:
+    def why(self, run: str, task: str | None = None) -> Sequence[Explanation]:
         """Why each task (or one) ran, was reused, was skipped or failed."""
 
     def approve(self, run: str, task: str, who: str, reason: str, approved: bool = True) -> RunRecord:

@@ -93,6 +93,8 @@ class ModelVersion:
     summary: str = ""
     decisions: tuple[dict[str, Any], ...] = ()
     """Who approved, rejected or promoted it, when and why, oldest first."""
+    sample: tuple[dict[str, Any], ...] = ()
+    """A few rows as an endpoint that serves it takes them."""
 
     def to_dict(self) -> dict[str, Any]:
         """JSON types."""

@@ -1,4 +1,4 @@
-"""What the shell offers for names that only the project or the backend knows. A problem means no offers, never an error."""
+"""What the shell offers for names that only the project or the backend knows. Trouble means no offers, no error."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-import click
-
 if TYPE_CHECKING:
+    import click
+
     from cloudml.backend.port import Session
     from cloudml.operations.project import Project
 

@@ -33,7 +33,13 @@ def short(digest: str) -> str:
 
 
 def _artifact_row(artifact: ArtifactRecord, style: Style) -> tuple[str, ...]:
-    return artifact.name, artifact.type, size(artifact.size), style.paint(short(artifact.digest), "dim"), clean(artifact.path)
+    return (
+        artifact.name,
+        artifact.type,
+        size(artifact.size),
+        style.paint(short(artifact.digest), "dim"),
+        clean(artifact.path),
+    )
 
 
 def run_detail(record: RunRecord, versions: list[ModelVersion], style: Style, target: str, every: bool = False) -> str:
@@ -74,7 +80,9 @@ def step_detail(record: RunRecord, step: str, style: Style) -> str:
     lines = [head, pairs({name: value for name, value in facts.items() if value != ""}, style)]
     lines += _section("Reads from", _inputs(record, task, style), style)
     rows = [_artifact_row(artifact, style) for artifact in task.outputs]
-    lines += _section("Artifacts", grid(rows, ("OUTPUT", "TYPE", "SIZE", "DIGEST", "PATH"), style, "  ") if rows else "", style)
+    lines += _section(
+        "Artifacts", grid(rows, ("OUTPUT", "TYPE", "SIZE", "DIGEST", "PATH"), style, "  ") if rows else "", style
+    )
     lines += _section("Metrics", pairs({name: number(value) for name, value in task.metrics.items()}, style), style)
     lines += _section("Values", pairs(task.values, style), style)
     if task.failure:

@@ -14,7 +14,9 @@ def write_json(document: Mapping[str, Any]) -> None:
     """One line on stdout: the object, with `version` first. Numbers that JSON cannot say become null."""
     import json
 
-    print(json.dumps(_finite({"version": OUTPUT_VERSION, **document}), ensure_ascii=False, default=str, allow_nan=False))
+    print(
+        json.dumps(_finite({"version": OUTPUT_VERSION, **document}), ensure_ascii=False, default=str, allow_nan=False)
+    )
 
 
 def _finite(value: Any) -> Any:

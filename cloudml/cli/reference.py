@@ -1,4 +1,7 @@
-"""The reference page of the command line, made from the command tree: `python -m cloudml.cli.reference > docs/reference/cli.md`."""
+"""The reference page of the command line, made from the command tree.
+
+python -m cloudml.cli.reference > docs/reference/cli.md
+"""
 
 from __future__ import annotations
 
@@ -17,9 +20,9 @@ _INTRODUCTION = f"""\
 `cloudml COMMAND --help` says the same as this page, which is made from the commands themselves.
 
 Every command takes `--output json`. Then stdout holds one JSON object on one line and nothing else, with
-`"version": {OUTPUT_VERSION}` first; an error is `{{"version": {OUTPUT_VERSION}, "error": {{"message", "exit_code",
-"diagnostics": [{{"code", "severity", "where", "message", "hint"}}]}}}}`. The codes are explained in [errors](errors.md).
-Progress goes to stderr in that case, and `--quiet` turns it off.
+`"version": {OUTPUT_VERSION}` first. An error is `{{"version": {OUTPUT_VERSION}, "error": {{"message", "exit_code",
+"diagnostics": [{{"code", "severity", "where", "message", "hint"}}]}}}}`; the codes are explained in
+[errors](errors.md). Progress goes to stderr in that case, and `--quiet` turns it off.
 
 On a terminal a run is shown as a live tree. Without one, or when `NO_COLOR` or `CI` is set, it is one line for each
 change of a step's state. `NO_COLOR` also turns off colours.
@@ -57,7 +60,7 @@ def _command(command: click.Command, context: click.Context) -> str:
     lines += [inspect.cleandoc(command.help or ""), "", "| option | |", "|---|---|"]
     for parameter in command.get_params(context):
         found = parameter.get_help_record(context) if isinstance(parameter, click.Option) else None
-        if found is not None and parameter.name != "help":
+        if found is not None and "--help" not in parameter.opts:
             lines.append(f"| `{_cell(found[0])}` | {_cell(found[1])} |")
     return "\n".join([*lines, ""])
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import sys
 from collections.abc import Iterable
+from typing import Any
 
 from cloudml.backend.port import Session
 from cloudml.backend.records import EndpointRecord, RunRecord, TaskRecord
@@ -39,8 +41,13 @@ def run_text(record: RunRecord, session: Session, style: Style, *, tree: bool, p
         lines += ["", f"  and {len(failed) - FAILURES_SHOWN} more failed steps: {command('show', record.id, *place)}"]
     steps = next_steps(record, failed, tuple(place))
     if steps:
-        lines += ["", *(f"  {style.paint('next' if index == 0 else '    ', 'dim')}  {style.paint(step, 'cyan')}"
-                        for index, step in enumerate(steps))]
+        lines += [
+            "",
+            *(
+                f"  {style.paint('next' if index == 0 else '    ', 'dim')}  {style.paint(step, 'cyan')}"
+                for index, step in enumerate(steps)
+            ),
+        ]
     return "\n".join(lines)
 
 
@@ -95,7 +102,10 @@ def _block(title: str, lines: list[str], limit: int, style: Style) -> list[str]:
 def next_steps(record: RunRecord, failed: list[TaskRecord], place: tuple[str, ...] = ()) -> list[str]:
     """The commands that make sense now."""
     if record.status == "failed":
-        return [command("why", record.id, *(task.id for task in failed[:1]), *place), command("resume", record.id, *place)]
+        return [
+            command("why", record.id, *(task.id for task in failed[:1]), *place),
+            command("resume", record.id, *place),
+        ]
     if record.status in ("stopped", "interrupted"):
         return [command("resume", record.id, *place)]
     if record.status == "waiting":
@@ -105,14 +115,21 @@ def next_steps(record: RunRecord, failed: list[TaskRecord], place: tuple[str, ..
     return []
 
 
-def endpoint_text(endpoint: EndpointRecord, style: Style, place: Iterable[str] = ()) -> str:
-    """Where an endpoint answers, and two ways to ask it."""
+def endpoint_text(endpoint: EndpointRecord, session: Session, style: Style, place: Iterable[str] = ()) -> str:
+    """Where an endpoint answers, and two ways to ask it, with a row that the model knows."""
     serves = f"{endpoint.model}/{endpoint.version}" if endpoint.model else ""
     head = f"{style.paint(endpoint.name, 'bold')}  {style.paint(endpoint.url, 'cyan')}  {serves}"
-    body = '{"instances": [{...}]}'
+    body = json.dumps({"instances": _sample(endpoint, session)}, ensure_ascii=False)
     ask = command("invoke", endpoint.name, *place, "--data", body)
     curl = shlex.join(["curl", "-sS", endpoint.url, "-H", "content-type: application/json", "-d", body])
     return "\n".join((head.rstrip(), f"  {ask}", f"  {style.paint(curl, 'dim')}"))
+
+
+def _sample(endpoint: EndpointRecord, session: Session) -> list[dict[str, Any]]:
+    """One row of the served version's sample; without one, an empty row stands for the reader's own."""
+    if endpoint.model is None or endpoint.version is None:
+        return [{}]
+    return [*session.models.get(endpoint.model, version=endpoint.version).sample[:1]] or [{}]
 
 
 def warn(lines: Iterable[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -96,9 +97,16 @@ class RunView:
         """The steps by the container they lie in; those of unknown containers lie at the top."""
         found: dict[str | None, list[TaskView]] = {}
         for task in list(self.tasks.values()):
-            parent = task.parent if task.parent in self.tasks and task.parent != task.id else None
-            found.setdefault(parent, []).append(task)
+            found.setdefault(self._container(task), []).append(task)
         return found
+
+    def _container(self, task: TaskView) -> str | None:
+        """The parent's id; inside a map that is the parent's own item, where it has one: `group[3]` for `score[3]`."""
+        if task.parent is None:
+            return None
+        indices = re.findall(r"\[\d+\]", task.id)
+        names = (task.parent + "".join(indices[:count]) for count in range(len(indices), -1, -1))
+        return next((name for name in names if name in self.tasks and name != task.id), None)
 
 
 def view_of(record: RunRecord, target: str = "") -> RunView:

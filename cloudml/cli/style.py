@@ -109,13 +109,16 @@ def pad(text: str, width: int, right: bool = False) -> str:
     return space + text if right else text + space
 
 
-def grid(rows: Sequence[Sequence[str]], header: Sequence[str] = (), style: Style | None = None, indent: str = "") -> str:
+def grid(
+    rows: Sequence[Sequence[str]], header: Sequence[str] = (), style: Style | None = None, indent: str = ""
+) -> str:
     """Columns under a header, as wide as their widest cell; nothing is cut, so a pipe gets it all."""
     head = [[(style or Style()).paint(name, "dim") for name in header]] if header else []
     lines = [*head, *rows]
     widths = [max(cells(line[index]) for line in lines) for index in range(len(lines[0]))] if lines else []
     return "\n".join(
-        indent + "  ".join(pad(cell, width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
+        indent + "  ".join(pad(cell, width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
     )
 
 

@@ -44,7 +44,10 @@ EXIT_CODES: tuple[tuple[int, str], ...] = (
 
 SUMMARY = "One typed ML pipeline: on a laptop, on SageMaker, on Vertex AI."
 
-OPTIONS = (("--version", "Show the version."), ("-h, --help", "Show this help; `cloudml COMMAND --help` for one command."))
+OPTIONS = (
+    ("--version", "Show the version."),
+    ("-h, --help", "Show this help; `cloudml COMMAND --help` for one command."),
+)
 
 
 def version_text() -> str:
@@ -64,5 +67,5 @@ def help_text() -> str:
         lines += [f"  {name:<{width}}{entry[1]}" for name, entry in COMMANDS.items() if entry[2] == section]
     lines += ["", "Exit codes:"]
     lines += [f"  {code:<{width}}{meaning}" for code, meaning in EXIT_CODES]
-    lines += ["", "Start with:  cloudml init churn demo && cd demo && cloudml deploy --backend local"]
+    lines += ["", "Start:  cloudml init churn demo && cd demo && cloudml deploy --backend local"]
     return "\n".join(lines)

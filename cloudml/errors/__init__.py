@@ -1,19 +1,19 @@
 """What cloudml raises. Each error says what is wrong, where, and what to do; `code` is stable and documented.
 
-    CloudmlError
-    ├── SpecError               the pipeline or its document is wrong; carries every Diagnostic
-    │   └── AuthoringError      refused while it was being defined, with file and line
-    ├── ProjectError            cloudml.toml or the project's layout is wrong
-    ├── UnsupportedError        the backend lacks what the pipeline needs; carries every gap
-    ├── BackendError            a backend cannot be used
-    │   ├── BackendNotFound
-    │   ├── MissingExtra
-    │   └── CloudError          a provider refused a call (operation, code, request id)
-    ├── NotFound                no such run, step, model, endpoint
-    ├── StateError              the local state is damaged, full, read-only or in use
-    │   └── CorruptArtifact     an artifact's content is not what its digest says
-    ├── Refused                 a rule forbids it now: a stale plan, an unapproved version, a run that is active
-    └── RunFailed               a run ended otherwise than succeeded; carries its record
+CloudmlError
+├── SpecError               the pipeline or its document is wrong; carries every Diagnostic
+│   └── AuthoringError      refused while it was being defined, with file and line
+├── ProjectError            cloudml.toml or the project's layout is wrong
+├── UnsupportedError        the backend lacks what the pipeline needs; carries every gap
+├── BackendError            a backend cannot be used
+│   ├── BackendNotFound
+│   ├── MissingExtra
+│   └── CloudError          a provider refused a call (operation, code, request id)
+├── NotFound                no such run, step, model, endpoint
+├── StateError              the local state is damaged, full, read-only or in use
+│   └── CorruptArtifact     an artifact's content is not what its digest says
+├── Refused                 a rule forbids it now: a stale plan, an unapproved version, a run that is active
+└── RunFailed               a run ended otherwise than succeeded; carries its record
 """
 
 from __future__ import annotations
@@ -133,9 +133,7 @@ class MissingExtra(BackendError):
     code = "CML312"
 
     def __init__(self, extra: str, missing: str) -> None:
-        super().__init__(
-            f"the package {missing!r} is not installed", hint=f"pip install '{DISTRIBUTION}[{extra}]'"
-        )
+        super().__init__(f"the package {missing!r} is not installed", hint=f"pip install '{DISTRIBUTION}[{extra}]'")
 
 
 class CloudError(BackendError):
@@ -143,7 +141,9 @@ class CloudError(BackendError):
 
     code = "CML320"
 
-    def __init__(self, operation: str, provider_code: str, message: str, *, request_id: str = "", hint: str = "") -> None:
+    def __init__(
+        self, operation: str, provider_code: str, message: str, *, request_id: str = "", hint: str = ""
+    ) -> None:
         super().__init__(f"{operation} was refused with {provider_code}: {message}", hint=hint, where=request_id)
         self.operation = operation
         self.provider_code = provider_code

@@ -91,7 +91,9 @@ def _from_module(root: Path, place: str) -> tuple[spec.Pipeline, dict[str, str]]
     found = getattr(module, attribute, None)
     if not isinstance(found, PipelineFunction):
         what = "there is no such name" if found is None else f"it is a {type(found).__name__}"
-        raise ProjectError(f"{place} is not a pipeline: {what}", where=str(module.__file__), hint="decorate it with @ml.pipeline")
+        raise ProjectError(
+            f"{place} is not a pipeline: {what}", where=str(module.__file__), hint="decorate it with @ml.pipeline"
+        )
     return found.build_with_locations()
 
 

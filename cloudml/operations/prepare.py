@@ -1,4 +1,6 @@
-"""From the author's code to what the backend executes: build, validate, fit, compile. Kept while nothing it read changed.
+"""From the author's code to what the backend executes: build, validate, fit, compile.
+
+Kept while nothing that it read changed.
 
 The kept result lets an unchanged project run again without importing the user's code or the model's classes.
 """

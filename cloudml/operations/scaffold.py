@@ -95,7 +95,11 @@ def _find(name: str) -> Template:
         if template.name == name:
             return template
     names = ", ".join(template.name for template in known)
-    hint = f"there are: {names}" if names else f"this installation has no templates; pip install --force-reinstall {DISTRIBUTION}"
+    hint = (
+        f"there are: {names}"
+        if names
+        else f"this installation has no templates; pip install --force-reinstall {DISTRIBUTION}"
+    )
     raise NotFound(f"there is no template {name!r}", hint=hint)
 
 

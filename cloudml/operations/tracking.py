@@ -68,7 +68,9 @@ def relevant(files: set[str], root: Path, ignored: Path) -> list[str]:
         real = os.path.realpath(name)
         if not os.path.isfile(real) or "__pycache__" in real or real.startswith(str(ignored) + os.sep):
             continue
-        if real.startswith(str(root) + os.sep) or not real.startswith((*installed, "/proc/", "/sys/", "/dev/", "/etc/")):
+        if real.startswith(str(root) + os.sep) or not real.startswith(
+            (*installed, "/proc/", "/sys/", "/dev/", "/etc/")
+        ):
             kept.append(real)
     return sorted(set(kept))
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from cloudml.runtime.codecs import codec_for, read_value
+from cloudml.runtime.codecs import CodecError, codec_for, read_value
 from cloudml.runtime.codecs.json_values import restore
 from cloudml.runtime.codecs.names import parse_type_name
 from cloudml.runtime.digest import THREAD_THRESHOLD, BackgroundDigest, measure
@@ -84,21 +84,32 @@ class _InputReader:
         return self._decode(artifact, type_name)
 
     def _decode(self, artifact: Artifact, type_name: str) -> Any:
-        codec = codec_for(type_name, artifact.format)
-        beside = not codec.verify_first and os.path.getsize(artifact.path) >= THREAD_THRESHOLD
-        background = BackgroundDigest(artifact.path) if beside and artifact.digest is not None else None
+        background = BackgroundDigest(artifact.path) if self._is_checked_beside(artifact, type_name) else None
         if background is None:
             self._check(artifact, None)
         try:
             value = read_value(artifact.path, type_name, artifact.format)
         except Exception as error:
-            self._check(artifact, background)  # damage explains the error better than the codec can
-            raise UnreadableInput(
-                f"input {self._port.name!r} of step {self._step!r} is whole, but cannot be read as {type_name}: {error}"
-            ) from error
+            if background is not None:  # damage explains the error better than the codec can
+                self._check(artifact, background)
+            raise self._unreadable(type_name, error) from error
         if background is not None:
             self._check(artifact, background)
         return value
+
+    def _is_checked_beside(self, artifact: Artifact, type_name: str) -> bool:
+        """Whether hashing and loading may go side by side: much to hash, and a codec that runs no code."""
+        try:
+            codec = codec_for(type_name, artifact.format)
+        except (CodecError, ValueError) as error:
+            raise self._unreadable(type_name, error) from error
+        large = os.path.getsize(artifact.path) >= THREAD_THRESHOLD
+        return large and artifact.digest is not None and not codec.verify_first
+
+    def _unreadable(self, type_name: str, error: Exception) -> UnreadableInput:
+        return UnreadableInput(
+            f"input {self._port.name!r} of step {self._step!r} cannot be read as {type_name}: {error}"
+        )
 
     def _check(self, artifact: Artifact, background: BackgroundDigest | None) -> None:
         """Raise CorruptArtifact unless the content is what the digest says."""

@@ -63,7 +63,7 @@ class Metrics:
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         fields = dict(cls.__metric_fields__)
-        for name, annotation in cls.__dict__.get("__annotations__", {}).items():
+        for name, annotation in vars(cls).get("__annotations__", {}).items():
             if name == "__metric_fields__" or "ClassVar" in str(annotation):
                 continue
             fields[name] = _field(cls, name, annotation)

@@ -35,7 +35,11 @@ def parameter_problem(parameter: Parameter) -> str | None:
 def parameter_value_problem(parameter: Parameter, value: Any) -> str | None:
     """Why a value may not be given for a parameter; None when it may."""
     if isinstance(value, RunRef):
-        return None if parameter.type == "str" else f"parameter {parameter.name!r} is of type {parameter.type}, and a run's fact is text"
+        return (
+            None
+            if parameter.type == "str"
+            else f"parameter {parameter.name!r} is of type {parameter.type}, and a run's fact is text"
+        )
     if value is None and parameter.type != "json":
         return f"parameter {parameter.name!r} has no value, and is not declared as required"
     if not types.fits(value, types.PARAMETER_TYPES[parameter.type]):
@@ -81,6 +85,16 @@ def _scale_problem(dimension: Dimension, low: float) -> str | None:
     if dimension.log and dimension.step is not None:
         return f"{dimension.name!r} has both a log scale and a step"
     return None
+
+
+def dimension_type_problem(dimension: Dimension, type_name: str) -> str | None:
+    """An axis that draws what the parameter of that type does not take."""
+    if dimension.type == "choice":
+        wrong = next((choice for choice in dimension.choices if not types.fits(choice, type_name)), None)
+        return None if wrong is None else f"{dimension.name!r} is {type_name}, and the choice {wrong!r} is not"
+    if types.accepts(dimension.type, type_name):
+        return None
+    return f"{dimension.name!r} is {type_name}, and the axis draws {dimension.type}"
 
 
 def is_finite(dimension: Dimension) -> bool:

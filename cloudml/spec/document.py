@@ -17,7 +17,7 @@ _Loader: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _Dumper: type = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
-class _UniqueKeys(_Loader):  # type: ignore[misc, valid-type]
+class _UniqueKeys(_Loader):  # type: ignore[misc]
     """YAML itself lets the last of two equal keys win in silence; a spec must not."""
 
 

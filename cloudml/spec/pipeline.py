@@ -9,7 +9,7 @@ from pydantic import Field
 
 from cloudml.spec.endpoint import Endpoint
 from cloudml.spec.monitor import Monitor
-from cloudml.spec.node import SPEC_VERSION, Name, NativeOption, Node, Positive, Seconds, Tag
+from cloudml.spec.node import Name, NativeOption, Node, Positive, Seconds, Tag
 from cloudml.spec.schedule import Alert, Schedule
 from cloudml.spec.steps import BaseStep, Step, children
 from cloudml.spec.values import Parameter
@@ -18,7 +18,7 @@ from cloudml.spec.values import Parameter
 class Pipeline(Node):
     """Steps in the order they were written, with all that they name. `timeout` is for the whole run, in seconds."""
 
-    spec_version: Literal["1"] = SPEC_VERSION
+    spec_version: Literal["1"] = "1"
     name: Name
     description: str = ""
     parameters: tuple[Parameter, ...] = ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field
 
@@ -264,6 +264,12 @@ FIXED_OUTPUTS: dict[str, tuple[Port, ...]] = {
 }
 """What steps without a function of their own put out; a tuning step also has the outputs of its job."""
 
+
+def outputs_of_kind(kind: str) -> tuple[Port, ...]:
+    """The outputs that a kind of step always has."""
+    return FIXED_OUTPUTS.get(kind, ())
+
+
 ContainerStep: TypeAlias = ConditionStep | MapStep | GroupStep | FinallyStep
 
 
@@ -273,7 +279,7 @@ def outputs(step: BaseStep) -> tuple[Port, ...]:
         return step.outputs
     if isinstance(step, TuningStep):
         return (*step.job.outputs, *FIXED_OUTPUTS["tuning"])
-    return FIXED_OUTPUTS.get(getattr(step, "kind", ""), ())
+    return outputs_of_kind(getattr(step, "kind", ""))
 
 
 def children(step: BaseStep) -> tuple[Step, ...]:
@@ -291,8 +297,19 @@ def arguments(step: BaseStep) -> tuple[tuple[str, Value | Condition], ...]:
         return arguments(step.job)
     if isinstance(step, JobStep):
         return tuple((argument.name, argument.value) for argument in step.arguments)
-    found: list[tuple[str, Value | Condition]] = []
-    for field in ("condition", "items", "model", "data", "metrics", "subject", "version", "endpoint", "sample", "baseline"):
+    found: list[tuple[str, Any]] = []
+    for field in (
+        "condition",
+        "items",
+        "model",
+        "data",
+        "metrics",
+        "subject",
+        "version",
+        "endpoint",
+        "sample",
+        "baseline",
+    ):
         value = getattr(step, field, None)
         if isinstance(value, tuple):
             found.extend((field, item) for item in value)

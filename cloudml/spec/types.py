@@ -20,6 +20,34 @@ LISTS = frozenset({"list", "tuple", "set"})
 PATHS = frozenset({"pathlib.Path", "cloudml.File"})
 """Types that a literal path or a `path` parameter may fill: input from outside the pipeline."""
 
+TABLES = frozenset(
+    {
+        "polars.DataFrame",
+        "polars.LazyFrame",
+        "pandas.DataFrame",
+        "pyarrow.Table",
+        "cloudml.Dataset",
+        "cloudml.File",
+        "pathlib.Path",
+    }
+)
+NO_MODELS = (
+    SCALARS
+    | (TABLES - PATHS)
+    | LISTS
+    | {
+        "dict",
+        "None",
+        "numpy.ndarray",
+        "pandas.Series",
+        "cloudml.Report",
+        "cloudml.ModelVersion",
+        "cloudml.Endpoint",
+        "cloudml.Step",
+    }
+)
+"""Types that are certainly no model."""
+
 PARAMETER_TYPES = {
     "bool": "bool",
     "int": "int",
@@ -72,6 +100,16 @@ def has_members(type_name: str) -> bool:
 def is_comparable(type_name: str) -> bool:
     """Whether a condition can look at a value of the type."""
     return all(name.base in SCALARS or name.base in ANYTHING or name.base == "None" for name in members(type_name))
+
+
+def is_table(type_name: str) -> bool:
+    """Whether a value of the type has rows: a frame, a Dataset, a file, or a list of records."""
+    return all(name.base in TABLES or name.base in LISTS or name.base in ANYTHING for name in members(type_name))
+
+
+def is_model(type_name: str) -> bool:
+    """Whether a value of the type can be a model; classes that are not known here may be estimators."""
+    return not any(name.base in NO_MODELS for name in members(type_name))
 
 
 def accepts(producer: str, consumer: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,7 +61,7 @@ def _tasks(pipeline: spec.Pipeline, sources: Sources) -> list[dict[str, Any]]:
     return [_task(step, place, places, groups, sources) for step, place in found]
 
 
-def _inside(step: spec.BaseStep, place: _Place) -> list[tuple[spec.BaseStep, _Place]]:
+def _inside(step: spec.BaseStep, place: _Place) -> Sequence[tuple[spec.BaseStep, _Place]]:
     if isinstance(step, spec.ConditionStep):
         then = _Place((*place.guards, (step.name, "then")), place.maps, step.name, place.final)
         otherwise = _Place((*place.guards, (step.name, "otherwise")), place.maps, step.name, place.final)

@@ -107,11 +107,12 @@ class EndpointManager:
         _ask_to_stop(paths)
         with exclusive(paths, _STOP_SECONDS + _LOCK_MARGIN_SECONDS):
             record = _readable(paths)
-            if record is not None and _alive(paths, record):
+            if record is None:
+                _wait_silent(str(paths.control))
+            elif _alive(paths, record):
                 _end_router(paths, record)
             shutil.rmtree(paths.folder, ignore_errors=True)
-            if record is None or record.belongs_to(paths) or not paths.folder.exists():
-                paths.control.unlink(missing_ok=True)
+            paths.control.unlink(missing_ok=True)
 
     def logs(self, name: str) -> Path:
         """The router's log; those of the model servers are in `servers/` beside it. Raises NotFound (CML521)."""
@@ -273,6 +274,17 @@ def _ask_to_stop(paths: EndpointPaths) -> None:
     except (control.ControlFailed, control.RouterRefused):
         # Not there, or not listening: whoever holds the lock next ends it by its number.
         return
+
+
+def _wait_silent(socket_path: str) -> None:
+    """Without a record nobody knows the router's number: it has gone when its socket answers no more."""
+    deadline = time.monotonic() + _STOP_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            control.ask(socket_path, "status", timeout=_ASK_SECONDS)
+        except (control.ControlFailed, control.RouterRefused):
+            return
+        time.sleep(0.05)
 
 
 def _end_router(paths: EndpointPaths, record: Record) -> None:

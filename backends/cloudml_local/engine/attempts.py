@@ -38,8 +38,6 @@ class Outcome:
     values: dict[str, Any] = field(default_factory=dict)
     reports: list[Any] = field(default_factory=list)
     failure: dict[str, Any] | None = None
-    cpu: float = 0.0
-    peak: int = 0
 
     @property
     def reason(self) -> str:
@@ -91,20 +89,19 @@ def conclude(
 ) -> Outcome:
     """Read what an attempt left; its outputs go into the store. `why_killed` is our own reason for killing it."""
     result = _result(folder)
-    usage = {"cpu": ended.cpu, "peak": ended.peak}
     if why_killed is not None:
-        return Outcome("failed", failure=why_killed, **usage)
+        return Outcome("failed", failure=why_killed)
     if result is None or (ended.code < 0 and result["status"] != "succeeded"):
-        return Outcome("failed", failure=_crash(ended), **usage)
+        return Outcome("failed", failure=_crash(ended))
     if result["status"] == "failed":
-        return Outcome("failed", failure=result["failure"], reports=result.get("reports", []), **usage)
+        return Outcome("failed", failure=result["failure"], reports=result.get("reports", []))
     types = {port["name"]: port["type"] for port in ports}
     outputs = {}
     for record in result["outputs"]:
         store.adopt(_inside(folder, record["path"]), record["digest"])
         kept = {name: record[name] for name in ("format", "digest", "size", "filename")}
         outputs[record["name"]] = {"type": types[record["name"]], **kept}
-    return Outcome(result["status"], outputs, result["values"], result.get("reports", []), None, **usage)
+    return Outcome(result["status"], outputs, result["values"], result.get("reports", []), None)
 
 
 def _inside(folder: Path, path: str) -> Path:
@@ -136,9 +133,13 @@ def _crash(ended: Exit) -> dict[str, Any]:
     peak = f"; its peak memory was {ended.peak / 2**20:.0f} MiB" if ended.peak else ""
     if number == signal.SIGKILL:
         cause = "its parent was killed" if ended.lost else "most likely by the kernel, for want of memory"
-        return failure("memory", "Killed", f"killed by {name}, {cause}{peak}. Use less data at once or a larger machine.")
+        return failure(
+            "memory", "Killed", f"killed by {name}, {cause}{peak}. Use less data at once or a larger machine."
+        )
     if number in _CRASHES:
-        return failure("crash", "Crashed", f"crashed with {name} in native code{peak}. The log's last lines may name the library.")
+        return failure(
+            "crash", "Crashed", f"crashed with {name} in native code{peak}. The log's last lines may name the library."
+        )
     return failure("interrupted", "Killed", f"ended by {name}, which cloudml did not send")
 
 

@@ -44,7 +44,10 @@ def verify(
     sample: Any = None,
     given: list[dict[str, Any]] | None = None,
 ) -> dict[str, Any]:
-    """Call an endpoint with real rows and hold its answers against the limits. Raises AssertionError with all findings."""
+    """Call an endpoint with real rows and hold its answers against the limits.
+
+    Raises AssertionError with all findings.
+    """
     sent = _rows(sample, rows) if sample is not None else list(given or [])[:rows]
     if not sent:
         raise AssertionError("there is no row to send: give verify a sample, or register the model with one")

@@ -91,11 +91,7 @@ class Graph:
         shared = _common(maps, near.template["maps"])
         prefixes: list[tuple[int, ...]] = [near.indices[:shared]]
         for depth in range(shared, len(maps)):
-            prefixes = [
-                (*prefix, index)
-                for prefix in prefixes
-                for index in range(self._count(maps[depth], prefix))
-            ]
+            prefixes = [(*prefix, index) for prefix in prefixes for index in range(self._count(maps[depth], prefix))]
         found = (self.instances.get(instance_id(step, prefix)) for prefix in prefixes)
         return [instance for instance in found if instance is not None]
 

@@ -10,7 +10,9 @@ from cloudml.backend.records import DONE
 from cloudml_local.engine.attempts import Outcome, Work, retryable
 from cloudml_local.engine.graph import Instance
 from cloudml_local.engine.key import key_of, key_parts
+from cloudml_local.engine.pool import Request
 from cloudml_local.engine.values import Unresolved
+from cloudml_local.state.store import remove
 
 if TYPE_CHECKING:
     from cloudml_local.engine.driver import Driver
@@ -47,7 +49,9 @@ def bind(driver: Driver, instance: Instance) -> Bound:
 
 
 def _bound(driver: Driver, reads: dict[str, Any], work: Work) -> Bound:
-    digests = {one["name"]: [a["digest"] for a in one["items"]] if "items" in one else one["digest"] for one in work.inputs}
+    digests = {
+        one["name"]: [a["digest"] for a in one["items"]] if "items" in one else one["digest"] for one in work.inputs
+    }
     parts = key_parts(reads, driver.document["lock"], work.arguments, digests, work.secrets)
     return Bound(work, parts, key_of(parts))
 
@@ -82,7 +86,12 @@ def _external(driver: Driver, value: Any, name: str) -> dict[str, Any]:
     if not path.exists():
         raise Unresolved(f"input {name}: there is no {path}. Paths start at the project's root.")
     digest, _ = driver.inventory.measure(path)
-    return {"path": str(path), "format": "directory" if path.is_dir() else "file", "digest": digest, "filename": path.name}
+    return {
+        "path": str(path),
+        "format": "directory" if path.is_dir() else "file",
+        "digest": digest,
+        "filename": path.name,
+    }
 
 
 def run_job(driver: Driver, instance: Instance) -> None:
@@ -134,18 +143,26 @@ def _attempt(driver: Driver, instance: Instance, bound: Bound, number: int, modu
         _finished(driver, instance, bound, number, outcome, modules)
 
     driver.submit(
-        instance, work, place / str(number), place / f"{number}.log", number, done,
-        cpu=float(reads.get("cpu") or 1), timeout=reads.get("timeout"),
-        modules=(*reads.get("preload", ()), *modules), environment=reads.get("environment"),
-        started=lambda: driver.begin(instance, number),
-    )  # fmt: skip
+        Request(
+            owner=instance.id,
+            work=work,
+            folder=place / str(number),
+            log=place / f"{number}.log",
+            attempt=number,
+            order=instance.order,
+            done=done,
+            started=lambda: driver.begin(instance, number),
+            cpu=float(reads.get("cpu") or 1),
+            timeout=reads.get("timeout"),
+            modules=(*reads.get("preload", ()), *modules),
+            environment=reads.get("environment") or {},
+        )
+    )
 
 
 def _finished(
     driver: Driver, instance: Instance, bound: Bound, number: int, outcome: Outcome, modules: tuple[str, ...]
 ) -> None:
-    from cloudml_local.state.store import remove
-
     ending = driver.ending(instance)
     place = folder_of(driver, instance)
     if outcome.status == "succeeded":

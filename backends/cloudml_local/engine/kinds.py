@@ -83,7 +83,7 @@ def _poll(driver: Driver, instance: Instance, asked_at: str) -> None:
         driver.waiting.pop(instance.id, None)
         driver.end(instance, "failed", f"nobody approved within {expires:g} s")
         return
-    driver.after(APPROVAL_POLL, lambda: _poll(driver, instance, asked_at))
+    driver.timers.after(APPROVAL_POLL, lambda: _poll(driver, instance, asked_at))
 
 
 def _seconds_since(moment: str) -> float:
@@ -121,7 +121,13 @@ def _text(driver: Driver, instance: Instance) -> str:
 
 def _notify(driver: Driver, instance: Instance) -> None:
     message = _text(driver, instance)
-    line = {"at": now(), "run": driver.run.id, "step": instance.id, "alerts": instance.reads["alerts"], "message": message}
+    line = {
+        "at": now(),
+        "run": driver.run.id,
+        "step": instance.id,
+        "alerts": instance.reads["alerts"],
+        "message": message,
+    }
     with open(driver.state / "outbox.jsonl", "a", encoding="utf-8") as outbox:
         outbox.write(json.dumps(line, ensure_ascii=False) + "\n")
     driver.end(instance, "succeeded", message)

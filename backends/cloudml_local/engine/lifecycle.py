@@ -11,6 +11,7 @@ from cloudml_local.engine.attempts import Outcome, Work
 from cloudml_local.engine.graph import Instance
 from cloudml_local.engine.jobs import Bound, folder_of, reuse, run_bound
 from cloudml_local.engine.key import key_of, key_parts
+from cloudml_local.engine.pool import Request
 from cloudml_local.engine.values import Unresolved
 from cloudml_local.state.store import remove
 
@@ -35,7 +36,9 @@ def register(driver: Driver, instance: Instance) -> None:
         sample = _artifact_input(driver, instance, "sample", reads["sample"])
         inputs["sample"] = sample["digest"]
         work = replace(work, inputs=[sample])
-    parts = key_parts(reads, driver.document["lock"], {"model_name": reads["model_name"], "metrics": metrics}, inputs, {})
+    parts = key_parts(
+        reads, driver.document["lock"], {"model_name": reads["model_name"], "metrics": metrics}, inputs, {}
+    )
     bound = Bound(work, parts, key_of(parts))
     if _known(driver, instance, bound):
         return
@@ -82,7 +85,7 @@ def _add_version(
         "run": driver.run.id,
         "step": source.id,
         "code": source.reads.get("code", ""),
-        "data": {name: digest for name, digest in (parts.get("inputs") or {}).items()},
+        "data": dict(parts.get("inputs") or {}),
         "parameters": {**(parts.get("arguments") or {}), **source.values.get("best_parameters", {})},
         "summary": reads["summary"],
     }
@@ -158,7 +161,12 @@ def _end_deployed(
         "digest": found.digest,
     }
     words = "serves already" if status == "cached" else "serves"
-    driver.end(instance, status, f"{endpoint['name']} {words} {found.model}/{found.version} at {url}", values={"endpoint": endpoint})
+    driver.end(
+        instance,
+        status,
+        f"{endpoint['name']} {words} {found.model}/{found.version} at {url}",
+        values={"endpoint": endpoint},
+    )
 
 
 def verify(driver: Driver, instance: Instance) -> None:
@@ -185,7 +193,15 @@ def verify(driver: Driver, instance: Instance) -> None:
     entry = driver.journal.cached(bound.key) if driver.options.cache else None
     if entry is not None and instance.template["id"] not in driver.run.fresh:
         reason = f"verified in {entry.run}"
-        driver.end(instance, "cached", reason, values=entry.values, key=bound.key, parts=parts, cached_from=f"{entry.run}/{entry.task}")
+        driver.end(
+            instance,
+            "cached",
+            reason,
+            values=entry.values,
+            key=bound.key,
+            parts=parts,
+            cached_from=f"{entry.run}/{entry.task}",
+        )
         return
 
     def verified(outcome: Outcome) -> None:
@@ -245,9 +261,19 @@ def _process(
         done(outcome)
 
     driver.submit(
-        instance, work, place / "1", place / "1.log", 1, cleaned, timeout=timeout, modules=modules,
-        started=lambda: driver.begin(instance),
-    )  # fmt: skip
+        Request(
+            owner=instance.id,
+            work=work,
+            folder=place / "1",
+            log=place / "1.log",
+            attempt=1,
+            order=instance.order,
+            done=cleaned,
+            started=lambda: driver.begin(instance),
+            timeout=timeout,
+            modules=modules,
+        )
+    )
 
 
 def _ended_badly(driver: Driver, instance: Instance, outcome: Outcome, bound: Bound | None = None) -> bool:

@@ -16,6 +16,7 @@ from cloudml.errors import MissingExtra
 from cloudml_local.engine.attempts import Outcome, retryable
 from cloudml_local.engine.graph import Instance
 from cloudml_local.engine.jobs import Bound, bind, folder_of, heal, reuse
+from cloudml_local.engine.pool import Request
 from cloudml_local.state.store import remove
 
 if TYPE_CHECKING:
@@ -73,8 +74,6 @@ class Study:
         while not self._broken:
             while self._told < len(self._asked) and self._told in self._results:
                 self._tell(self._told)
-            if self._broken:
-                return
             if self._told == self._total:
                 self._finish()
                 return
@@ -87,7 +86,12 @@ class Study:
         number = len(self._asked)
         self._asked.append(trial)
         earlier = self._earlier.get(number)
-        if earlier is not None and earlier["state"] != "failed" and earlier["params"] == trial.params and self._whole(earlier):
+        if (
+            earlier is not None
+            and earlier["state"] != "failed"
+            and earlier["params"] == trial.params
+            and self._whole(earlier)
+        ):
             self._results[number] = earlier
             return
         self._submit(number, dict(trial.params), 1)
@@ -103,11 +107,20 @@ class Study:
             checkpoint=str(place / f"checkpoint-{number}") if reads.get("checkpoint") else None,
         )  # fmt: skip
         self._driver.submit(
-            self._instance, work, place / f"trial-{number}", place / f"trial-{number}.log", attempt,
-            lambda outcome: self._ended(number, params, attempt, outcome),
-            cpu=float(reads.get("cpu") or 1), timeout=reads.get("timeout"), modules=tuple(reads.get("preload", ())),
-            environment={**reads.get("environment", {}), "CLOUDML_TRIAL": str(number)},
-        )  # fmt: skip
+            Request(
+                owner=self._instance.id,
+                work=work,
+                folder=place / f"trial-{number}",
+                log=place / f"trial-{number}.log",
+                attempt=attempt,
+                order=self._instance.order,
+                done=lambda outcome: self._ended(number, params, attempt, outcome),
+                cpu=float(reads.get("cpu") or 1),
+                timeout=reads.get("timeout"),
+                modules=tuple(reads.get("preload", ())),
+                environment={**reads.get("environment", {}), "CLOUDML_TRIAL": str(number)},
+            )
+        )
 
     def _pruning(self) -> dict[str, Any] | None:
         """The medians that a trial compares its reports with: those of the trials told when it was asked."""
@@ -122,7 +135,11 @@ class Study:
             for step, value in result["reports"]:
                 by_step.setdefault(str(step), []).append(value)
         medians = {step: statistics.median(values) for step, values in by_step.items()}
-        return {"direction": self._settings["direction"], "medians": medians, "warmup_reports": policy["warmup_reports"]}
+        return {
+            "direction": self._settings["direction"],
+            "medians": medians,
+            "warmup_reports": policy["warmup_reports"],
+        }
 
     def _ended(self, number: int, params: dict[str, Any], attempt: int, outcome: Outcome) -> None:
         ending = self._driver.ending(self._instance)
@@ -204,7 +221,9 @@ class Study:
     def _finish(self) -> None:
         best = self._best()
         if best is None:
-            self._driver.end(self._instance, "failed", "no trial ended with a value", key=self._bound.key, parts=self._bound.parts)
+            self._driver.end(
+                self._instance, "failed", "no trial ended with a value", key=self._bound.key, parts=self._bound.parts
+            )
             return
         result = self._results[best]
         table = [

@@ -36,7 +36,12 @@ class Resolver:
     """Evaluates values and conditions for one run."""
 
     def __init__(
-        self, graph: Graph, run: str, scheduled_at: str, parameters: dict[str, Any], registry: Registry,
+        self,
+        graph: Graph,
+        run: str,
+        scheduled_at: str,
+        parameters: dict[str, Any],
+        registry: Registry,
         locate: Callable[[str], Path],
     ) -> None:
         self._graph = graph
@@ -164,21 +169,17 @@ class Resolver:
 
 def describe(value: dict[str, Any]) -> str:
     """A value or comparison as its author would write it."""
-    kind = value["kind"]
-    if kind == "compare":
-        return f"{describe(value['left'])} {_SIGNS[value['op']]} {describe(value['right'])}"
-    if kind == "arithmetic":
-        return f"{describe(value['left'])} {_OPERATORS[value['op']]} {describe(value['right'])}"
-    if kind == "output":
-        name = value["field"] or value["output"]
-        return value["step"] if name == "output" else f"{value['step']}.{name}"
-    if kind == "champion":
-        return f"champion({value['model']}).{value['metric']}"
-    if kind == "literal":
-        return _short(value["value"])
-    if kind == "item":
-        return f"{value['map']} item" + (f".{value['field']}" if value.get("field") else "")
-    return str(value.get("name") or value.get("field") or value.get("model"))
+    words = _WORDS.get(value["kind"])
+    return words(value) if words else str(value.get("name") or value.get("field") or value.get("model"))
+
+
+def _binary(value: dict[str, Any]) -> str:
+    return f"{describe(value['left'])} {_SIGNS[value['op']]} {describe(value['right'])}"
+
+
+def _output_words(value: dict[str, Any]) -> str:
+    name = value["field"] or value["output"]
+    return str(value["step"]) if name == "output" else f"{value['step']}.{name}"
 
 
 def _short(value: Any) -> str:
@@ -221,14 +222,24 @@ _COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
     "ne": lambda left, right: not _equal(left, right),
     "in": _member,
 }
-_SIGNS = {"lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!=", "in": "in"}
+_SIGNS = {
+    "lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!=", "in": "in",
+    "add": "+", "sub": "-", "mul": "*", "div": "/",
+}
 _ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
     "add": operator.add,
     "sub": operator.sub,
     "mul": operator.mul,
     "div": operator.truediv,
 }
-_OPERATORS = {"add": "+", "sub": "-", "mul": "*", "div": "/"}
+_WORDS: dict[str, Callable[[dict[str, Any]], str]] = {
+    "compare": _binary,
+    "arithmetic": _binary,
+    "output": _output_words,
+    "champion": lambda value: f"champion({value['model']}).{value['metric']}",
+    "literal": lambda value: _short(value["value"]),
+    "item": lambda value: f"{value['map']} item" + (f".{value['field']}" if value.get("field") else ""),
+}
 _KINDS: dict[str, Callable[[Resolver, dict[str, Any], Instance], Any]] = {
     "literal": Resolver._literal,
     "parameter": Resolver._parameter,

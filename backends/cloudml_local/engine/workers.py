@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -71,10 +72,8 @@ class Workers:
             "environment": job.environment,
         }
         self._running[self._next] = None
-        try:
+        with suppress(OSError):  # the zygote is gone: `exits` reports the job as lost
             self._channel.sendall(json.dumps(message).encode() + b"\n")
-        except OSError:
-            pass  # the zygote is gone: `exits` reports the job as lost
         return self._next
 
     def _ensure(self) -> None:
@@ -140,11 +139,9 @@ class Workers:
     @staticmethod
     def _kill(pid: int, what: int) -> None:
         for kill in (os.killpg, os.kill):
-            try:
+            with suppress(OSError):
                 kill(pid, what)
                 return
-            except OSError:
-                continue
 
     def close(self) -> None:
         """End the zygote and whatever still runs below it."""

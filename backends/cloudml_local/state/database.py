@@ -20,13 +20,12 @@ _SCHEMA = """
 CREATE TABLE runs (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, pipeline TEXT NOT NULL, status TEXT NOT NULL,
     parameters TEXT NOT NULL, document TEXT NOT NULL, created_at TEXT NOT NULL, scheduled_at TEXT NOT NULL,
-    duration REAL NOT NULL DEFAULT 0, reason TEXT NOT NULL DEFAULT '', parent TEXT, fresh TEXT NOT NULL DEFAULT '[]',
-    driver INTEGER);
+    duration REAL NOT NULL DEFAULT 0, reason TEXT NOT NULL DEFAULT '', parent TEXT, fresh TEXT NOT NULL DEFAULT '[]');
 CREATE TABLE documents (digest TEXT PRIMARY KEY, body TEXT NOT NULL);
 CREATE TABLE tasks (
     run TEXT NOT NULL, id TEXT NOT NULL, kind TEXT NOT NULL, status TEXT NOT NULL, started_at TEXT, duration REAL,
-    attempts INTEGER NOT NULL DEFAULT 0, reason TEXT NOT NULL DEFAULT '', failure TEXT, outputs TEXT NOT NULL DEFAULT '[]',
-    vals TEXT NOT NULL DEFAULT '{}', key TEXT, parts TEXT, cached_from TEXT, extra TEXT NOT NULL DEFAULT '{}',
+    attempts INTEGER NOT NULL DEFAULT 0, reason TEXT NOT NULL DEFAULT '', failure TEXT,
+    outputs TEXT NOT NULL DEFAULT '{}', vals TEXT NOT NULL DEFAULT '{}', key TEXT, parts TEXT, cached_from TEXT,
     PRIMARY KEY (run, id)) WITHOUT ROWID;
 CREATE TABLE cache (
     key TEXT PRIMARY KEY, run TEXT NOT NULL, task TEXT NOT NULL, outputs TEXT NOT NULL, vals TEXT NOT NULL,
@@ -47,8 +46,8 @@ CREATE TABLE aliases (
 CREATE TABLE resources (
     kind TEXT NOT NULL, name TEXT NOT NULL, digest TEXT NOT NULL, document TEXT NOT NULL,
     PRIMARY KEY (kind, name)) WITHOUT ROWID;
-CREATE TABLE digests (path TEXT PRIMARY KEY, stamp TEXT NOT NULL, digest TEXT NOT NULL, size INTEGER NOT NULL) WITHOUT ROWID;
-CREATE INDEX tasks_key ON tasks (key);
+CREATE TABLE digests (
+    path TEXT PRIMARY KEY, stamp TEXT NOT NULL, digest TEXT NOT NULL, size INTEGER NOT NULL) WITHOUT ROWID;
 """
 
 
@@ -131,11 +130,15 @@ def _state_error(error: sqlite3.Error, path: Path) -> StateError:
     text = str(error)
     if "readonly" in text or "unable to open" in text:
         return StateError(
-            f"the state cannot be written: {text}", where=str(path), hint="make the directory writable, or set `state` in cloudml.toml"
+            f"the state cannot be written: {text}",
+            where=str(path),
+            hint="make the directory writable, or set `state` in cloudml.toml",
         )
     if "full" in text:
         return StateError(
-            "the disk is full", where=str(path), hint="free some space (`cloudml gc` removes old runs), then `cloudml resume`"
+            "the disk is full",
+            where=str(path),
+            hint="free some space (`cloudml gc` removes old runs), then `cloudml resume`",
         )
     if "malformed" in text or "not a database" in text:
         return StateError(

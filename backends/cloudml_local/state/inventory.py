@@ -1,4 +1,4 @@
-"""Digests of the user's own files, remembered by what the filesystem says of them, so that a rerun need not read them."""
+"""Digests of the user's own files, remembered by what the filesystem says of them: a rerun need not read them."""
 
 from __future__ import annotations
 

@@ -84,10 +84,13 @@ class Journal:
             recent = [one["id"] for one in self.database.rows("SELECT id FROM runs ORDER BY seq DESC LIMIT 5")]
             hint = f"the newest are {', '.join(recent)}" if recent else "nothing has run yet: `cloudml run`"
             raise NotFound("there is no run yet" if run == "last" else f"there is no run {run!r}", hint=hint)
+        plain = ("id", "seq", "pipeline", "status", "created_at", "scheduled_at", "duration", "reason", "parent")
         return RunRow(
-            row["id"], row["seq"], row["pipeline"], row["status"], json.loads(row["parameters"]), json.loads(row["body"]),
-            row["created_at"], row["scheduled_at"], row["duration"], row["reason"], row["parent"], json.loads(row["fresh"]),
-        )  # fmt: skip
+            **{name: row[name] for name in plain},
+            parameters=json.loads(row["parameters"]),
+            document=json.loads(row["body"]),
+            fresh=json.loads(row["fresh"]),
+        )
 
     def set_document(self, run: str, document: dict[str, Any], digest: str) -> None:
         with self.database.transaction():
@@ -132,8 +135,8 @@ class Journal:
         """The end of a task and, when `reusable`, the cache entry of its result: both or neither."""
         listed, kept = dumps(outputs or {}), dumps(values or {})
         statement = (
-            "INSERT INTO tasks (run, id, kind, status, started_at, duration, reason, failure, outputs, vals, key, parts,"
-            " cached_from) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            "INSERT INTO tasks (run, id, kind, status, started_at, duration, reason, failure, outputs, vals, key,"
+            " parts, cached_from) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
             " ON CONFLICT (run, id) DO UPDATE SET status = excluded.status, duration = excluded.duration,"
             " reason = excluded.reason, failure = excluded.failure, outputs = excluded.outputs, vals = excluded.vals,"
             " key = excluded.key, parts = excluded.parts, cached_from = excluded.cached_from"
@@ -151,12 +154,6 @@ class Journal:
                 "INSERT OR REPLACE INTO cache VALUES (?, ?, ?, ?, ?, ?)", key, run, task, listed, kept, time.time()
             )
 
-    def set_extra(self, run: str, task: str, **extra: Any) -> None:
-        """Facts of a task that only display needs."""
-        self.database.execute(
-            "UPDATE tasks SET extra = json_patch(extra, ?) WHERE run = ? AND id = ?", dumps(extra), run, task
-        )
-
     def tasks(self, run: str) -> dict[str, dict[str, Any]]:
         """Every task of a run that has begun or ended, by id, JSON columns decoded."""
         return {row["id"]: _task(row) for row in self.database.rows("SELECT * FROM tasks WHERE run = ?", run)}
@@ -164,12 +161,6 @@ class Journal:
     def task(self, run: str, task: str) -> dict[str, Any] | None:
         row = self.database.row("SELECT * FROM tasks WHERE run = ? AND id = ?", run, task)
         return None if row is None else _task(row)
-
-    def forget_tasks(self, run: str, tasks: list[str]) -> None:
-        """Let these tasks of a run be pending again."""
-        with self.database.transaction():
-            for task in tasks:
-                self.database.execute("DELETE FROM tasks WHERE run = ? AND id = ?", run, task)
 
     def close_open_tasks(self, run: str, status: str) -> None:
         """What still counts as running when nobody drives the run any more did not end."""
@@ -209,9 +200,6 @@ class Journal:
         decoded = ("params", "reports", "outputs", "vals")
         return [{**dict(row), **{name: json.loads(row[name]) for name in decoded}} for row in rows]
 
-    def drop_trials(self, run: str, task: str) -> None:
-        self.database.execute("DELETE FROM trials WHERE run = ? AND task = ?", run, task)
-
     def decide(self, subject: str, action: str, who: str, reason: str) -> None:
         self.database.execute(
             "INSERT INTO decisions (subject, action, who, reason, at) VALUES (?, ?, ?, ?, ?)",
@@ -219,7 +207,9 @@ class Journal:
         )  # fmt: skip
 
     def decisions(self, subject: str) -> list[dict[str, Any]]:
-        rows = self.database.rows("SELECT action, who, reason, at FROM decisions WHERE subject = ? ORDER BY id", subject)
+        rows = self.database.rows(
+            "SELECT action, who, reason, at FROM decisions WHERE subject = ? ORDER BY id", subject
+        )
         return [dict(row) for row in rows]
 
     def earlier_task(self, pipeline: str, before: int, task: str) -> tuple[str, dict[str, Any]] | None:
@@ -235,6 +225,6 @@ class Journal:
 
 def _task(row: Any) -> dict[str, Any]:
     task = dict(row)
-    for name in ("failure", "outputs", "vals", "parts", "extra"):
+    for name in ("failure", "outputs", "vals", "parts"):
         task[name] = json.loads(task[name]) if task[name] else None
     return task

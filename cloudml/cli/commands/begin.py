@@ -33,12 +33,16 @@ def init(call: Call, template: str | None, directory: Path | None) -> int:
         return 0
     created = scaffold.init(template, directory or Path(template))
     made = {"template": template, "directory": str(created.directory), "files": list(created.files)}
-    call.answer(made, lambda: _created_text(created.directory, created.files, style_of(sys.stdout)))
+    call.answer(made, lambda: _created_text(directory or Path(template), created.files, style_of(sys.stdout)))
     return 0
 
 
 def _templates_text(known: list[tuple[str, str]]) -> str:
-    return f"{grid(known, ('TEMPLATE', 'WHAT IT IS'))}\n\nCreate a project:  cloudml init {known[0][0]} demo" if known else ""
+    return (
+        f"{grid(known, ('TEMPLATE', 'WHAT IT IS'))}\n\nCreate a project:  cloudml init {known[0][0]} demo"
+        if known
+        else ""
+    )
 
 
 def _created_text(directory: Path, files: tuple[str, ...], style: Style) -> str:
@@ -73,8 +77,12 @@ def check(call: Call, pipeline: str | None) -> int:
         "diagnostics": [diagnostic.to_dict() for diagnostic in checked.diagnostics],
     }
     style = style_of(sys.stdout)
-    summary = f"{checked.pipeline}: {_count(checked.steps, 'step')}, {_count(errors, 'error')}, {_count(warnings, 'warning')}"
-    painted = style.status(f"{style.sign('failed' if errors else 'succeeded')} {summary}", "failed" if errors else "succeeded")
+    summary = (
+        f"{checked.pipeline}: {_count(checked.steps, 'step')}, {_count(errors, 'error')}, {_count(warnings, 'warning')}"
+    )
+    painted = style.status(
+        f"{style.sign('failed' if errors else 'succeeded')} {summary}", "failed" if errors else "succeeded"
+    )
     call.answer(document, lambda: "\n".join([*findings_lines(checked.diagnostics, style), painted]))
     return 1 if errors else 0
 
@@ -109,7 +117,9 @@ def _place(where: str) -> tuple[str, int]:
 
 @click.command()
 @options.pipeline
-@click.option("--format", "kind", type=click.Choice(["text", "svg"]), help="The drawing.  [default: by --out, else text]")
+@click.option(
+    "--format", "kind", type=click.Choice(["text", "svg"]), help="The drawing.  [default: by --out, else text]"
+)
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write to a file.")
 @click.option("--run", "run_name", metavar="RUN", shell_complete=complete.runs, help="Show the states of this run.")
 @options.placed
@@ -125,10 +135,16 @@ def graph(call: Call, pipeline: str | None, kind: str | None, out: Path | None, 
         with call.session() as session:
             states = draw.states_of(session.runs.get(run_name))
     svg = (kind or ("svg" if out is not None and out.suffix == ".svg" else "text")) == "svg"
-    text = draw.svg(drawn, states) if svg else draw.text(drawn, states, unicode=out is not None or style_of(sys.stdout).unicode)
+    text = (
+        draw.svg(drawn, states)
+        if svg
+        else draw.text(drawn, states, unicode=out is not None or style_of(sys.stdout).unicode)
+    )
     if out is not None:
         _write_file(out, text)
-    told = {"pipeline": drawn.name, "file": str(out)} if out else {"pipeline": drawn.name, **draw.to_dict(drawn, states)}
+    told = (
+        {"pipeline": drawn.name, "file": str(out)} if out else {"pipeline": drawn.name, **draw.to_dict(drawn, states)}
+    )
     call.answer(told, f"wrote {out}" if out else text)
     return 0
 

@@ -1,4 +1,7 @@
-"""`run`, `deploy`, `rerun`, `resume`, `stop`: what makes a run go, or end. rich and pydantic stay out of an unchanged rerun."""
+"""`run`, `deploy`, `rerun`, `resume`, `stop`: what makes a run go, or end.
+
+Outside a terminal neither rich nor pydantic is imported here: an unchanged rerun must be over in a moment.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +45,11 @@ def _drive(call: Call, quiet: bool, drive: Drive) -> RunRecord:
 
 def _place(call: Call) -> list[str]:
     """The options that a next command must repeat to come to the same place."""
-    pairs = (("--project", call.directory and str(call.directory)), ("--backend", call.backend), ("--target", call.target_name))
+    pairs = (
+        ("--project", call.directory and str(call.directory)),
+        ("--backend", call.backend),
+        ("--target", call.target_name),
+    )
     return [word for name, value in pairs if value for word in (name, value)]
 
 
@@ -62,13 +69,21 @@ def _warn(warnings: tuple[Diagnostic, ...]) -> None:
 @options.driven
 @options.placed
 def run(
-    call: Call, pipeline: str | None, parameters: dict[str, str], parallel: int | None, wait: bool, no_cache: bool, quiet: bool
+    call: Call,
+    pipeline: str | None,
+    parameters: dict[str, str],
+    parallel: int | None,
+    wait: bool,
+    no_cache: bool,
+    quiet: bool,
 ) -> int:
     """Run a pipeline. Steps whose code and data are unchanged are reused."""
     from cloudml.operations.run import run as start
 
     chosen = options.run_options(parallel, wait, no_cache)
-    record = _drive(call, quiet, lambda listener: start(call.project, call.target, pipeline, parameters, chosen, listener))
+    record = _drive(
+        call, quiet, lambda listener: start(call.project, call.target, pipeline, parameters, chosen, listener)
+    )
     with call.session() as session:
         return tell_run(record, session, as_json=call.json, tree=_told_tree(call, quiet), place=_place(call))
 
@@ -79,7 +94,13 @@ def run(
 @options.driven
 @options.placed
 def deploy(
-    call: Call, pipeline: str | None, parameters: dict[str, str], parallel: int | None, wait: bool, no_cache: bool, quiet: bool
+    call: Call,
+    pipeline: str | None,
+    parameters: dict[str, str],
+    parallel: int | None,
+    wait: bool,
+    no_cache: bool,
+    quiet: bool,
 ) -> int:
     """Deploy a pipeline and its endpoints, and run it.
 
@@ -112,8 +133,8 @@ def deploy(
             output.write_json(document)
             return EXIT_OF_STATUS[record.status]
         output.write(run_text(record, session, style, tree=_told_tree(call, quiet), place=_place(call)))
-    for endpoint in endpoints:
-        output.write("\n" + endpoint_text(endpoint, style, _place(call)))
+        for endpoint in endpoints:
+            output.write("\n" + endpoint_text(endpoint, session, style, _place(call)))
     return EXIT_OF_STATUS[record.status]
 
 
@@ -124,7 +145,13 @@ def _endpoints_of(record: RunRecord, session: Session) -> list[EndpointRecord]:
 
 @click.command()
 @click.argument("run_name", metavar="[RUN]", default="last", shell_complete=complete.runs)
-@click.option("--from", "from_step", metavar="STEP", shell_complete=complete.steps, help="Compute this step, and all below it, anew.")
+@click.option(
+    "--from",
+    "from_step",
+    metavar="STEP",
+    shell_complete=complete.steps,
+    help="Compute this step, and all below it, anew.",
+)
 @options.driven
 @options.placed
 def rerun(
@@ -134,7 +161,9 @@ def rerun(
     from cloudml.operations.run import rerun as start
 
     chosen = options.run_options(parallel, wait, no_cache)
-    record = _drive(call, quiet, lambda listener: start(call.project, call.target, run_name, from_step, chosen, listener))
+    record = _drive(
+        call, quiet, lambda listener: start(call.project, call.target, run_name, from_step, chosen, listener)
+    )
     with call.session() as session:
         return tell_run(record, session, as_json=call.json, tree=_told_tree(call, quiet), place=_place(call))
 
@@ -161,13 +190,17 @@ def stop(call: Call, name: str) -> int:
     with call.session() as session:
         is_run, is_endpoint = _is_run(session, name), any(item.name == name for item in session.endpoints.list())
         if is_run and is_endpoint:
-            raise click.UsageError(f"both a run and an endpoint are named {name!r}; 'cloudml endpoints {name} --stop' stops the endpoint")
+            raise click.UsageError(
+                f"both a run and an endpoint are named {name!r}; 'cloudml endpoints {name} --stop' stops the endpoint"
+            )
         if is_endpoint:
             endpoint = session.endpoints.stop(name)
             call.answer({"endpoint": endpoint.to_dict()}, f"endpoint {endpoint.name} is {endpoint.status}")
             return 0
         if not is_run:
-            raise NotFound(f"there is no run and no endpoint {name!r}", hint="'cloudml runs' and 'cloudml endpoints' list them")
+            raise NotFound(
+                f"there is no run and no endpoint {name!r}", hint="'cloudml runs' and 'cloudml endpoints' list them"
+            )
         record = session.runs.stop(name)
     call.answer({"run": record.to_dict()}, f"run {record.id} is {record.status}")
     return 0

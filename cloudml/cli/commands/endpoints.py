@@ -78,7 +78,14 @@ def _endpoint_text(endpoint: EndpointRecord, style: Style) -> str:
 @click.argument("name", metavar="ENDPOINT", shell_complete=complete.endpoints)
 @click.option("-d", "--data", metavar="JSON|@FILE|-", help="The request: its text, a file, or stdin.  [default: stdin]")
 @click.option("--content-type", metavar="TYPE", help="[default: by the file's ending, else application/json]")
-@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), default=60.0, show_default=True, metavar="SECONDS", help="How long to wait.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=60.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long to wait.",
+)
 @options.placed
 def invoke(call: Call, name: str, data: str | None, content_type: str | None, timeout: float) -> int:
     """Send one request to an endpoint and print its answer. An answer other than 2xx ends with exit code 1."""
@@ -103,7 +110,9 @@ def invoke(call: Call, name: str, data: str | None, content_type: str | None, ti
 def _body(data: str | None) -> tuple[bytes, str]:
     """The request's bytes and the content type that its source suggests."""
     if data is None and sys.stdin.isatty():
-        raise click.UsageError("""there is no request; give one with --data '{"instances": [...]}', --data @FILE or on stdin""")
+        raise click.UsageError(
+            """there is no request; give one with --data '{"instances": [...]}', --data @FILE or on stdin"""
+        )
     if data is None or data == "-":
         return sys.stdin.buffer.read(), "application/json"
     if not data.startswith("@"):

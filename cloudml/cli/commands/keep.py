@@ -36,9 +36,19 @@ def backends(call: Call) -> int:
 
 
 @click.command()
-@click.option("--keep", "keep_runs", type=click.IntRange(min=0), default=50, show_default=True, metavar="N", help="The newest N runs stay whole.")
+@click.option(
+    "--keep",
+    "keep_runs",
+    type=click.IntRange(min=0),
+    default=50,
+    show_default=True,
+    metavar="N",
+    help="The newest N runs stay whole.",
+)
 @click.option("--dry-run", is_flag=True, help="Only tell what would be removed.")
-@click.option("--verify", is_flag=True, help="Read every artifact; remove the damaged ones, so that the next run makes them anew.")
+@click.option(
+    "--verify", is_flag=True, help="Read every artifact; remove the damaged ones, so that the next run makes them anew."
+)
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @options.placed
 def gc(call: Call, keep_runs: int, dry_run: bool, verify: bool, yes: bool) -> int:

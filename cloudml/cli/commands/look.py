@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
 import click
 
@@ -159,15 +160,19 @@ def why(call: Call, run_name: str, step: str | None) -> int:
     return 0
 
 
-def _why_text(record: RunRecord, found: list[Explanation], style: Style) -> str:
+def _why_text(record: RunRecord, found: Sequence[Explanation], style: Style) -> str:
     blocks = []
     for entry in found:
         task = record.task(entry.task)
         status = task.status if task is not None else "pending"
-        lines = [f"{style.status(style.sign(status), status)} {style.paint(clean(entry.task), 'bold')}  {clean(entry.verdict)}"]
+        sign, name = style.status(style.sign(status), status), style.paint(clean(entry.task), "bold")
+        lines = [f"{sign} {name}  {clean(entry.verdict)}"]
         lines += [f"    {clean(reason)}" for reason in entry.reasons]
         if entry.log_tail:
-            lines += [style.paint("    the end of its log", "dim"), *(f"      {clean(line)}" for line in entry.log_tail)]
+            lines += [
+                style.paint("    the end of its log", "dim"),
+                *(f"      {clean(line)}" for line in entry.log_tail),
+            ]
         if entry.hint:
             lines.append(f"    {style.paint(style.arrow, 'cyan')} {clean(entry.hint)}")
         blocks.append("\n".join(lines))

@@ -37,7 +37,9 @@ def _split(name: str, form: str) -> tuple[str, str]:
 def _version(session: Session, name: str) -> ModelVersion:
     """The version of `MODEL/3` or `MODEL/champion`."""
     model, which = _split(name, "MODEL/VERSION")
-    return session.models.get(model, version=int(which)) if which.isdecimal() else session.models.get(model, alias=which)
+    return (
+        session.models.get(model, version=int(which)) if which.isdecimal() else session.models.get(model, alias=which)
+    )
 
 
 @click.command()

@@ -214,9 +214,15 @@ def _routes(
             for rank in range(ranks[source] + 1, ranks[target]):
                 stops.append(f"{source}>{target}>{rank}")
                 layers[rank].append(_Item(stops[-1], 10.0, 0.0, passes=True))
-        labels = tuple(f"{edge.source}.{edge.label} → {edge.target}" if edge.label else f"{edge.source} before {edge.target}" for edge in edges)
+        labels = tuple(_told(edge) for edge in edges)
         routes.append(([*stops, target], labels))
     return routes
+
+
+def _told(edge: Edge) -> str:
+    if edge.label:
+        return f"{edge.source}.{edge.label} → {edge.target}"
+    return f"{edge.source} before {edge.target}"
 
 
 def _neighbours(routes: list[Route]) -> tuple[dict[str, list[str]], dict[str, list[str]]]:

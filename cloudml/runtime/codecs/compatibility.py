@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from functools import lru_cache
 
 from cloudml.runtime.codecs.names import UNION, TypeName, parse_type_name
 
@@ -22,7 +21,6 @@ ESTIMATOR_BASE = "sklearn.base"
 KNOWN = HANDLE_NAMES | TABLES | LISTS | DICTS | SCALARS | ARRAYS
 
 
-@lru_cache(maxsize=4096)
 def type_accepts(producer_type: str, consumer_type: str) -> bool:
     """True when an output of `producer_type` can feed an input of `consumer_type`.
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib
 import json
 import math
+import operator
 import sys
+from functools import reduce
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from cloudml.runtime.codecs.base import Codec, CodecError
@@ -110,7 +112,7 @@ def resolve_type(name: TypeName) -> Any:
         ImportError, AttributeError: there is no such class.
     """
     if name.base == UNION:
-        return Union[tuple(resolve_type(member) for member in name.args)]
+        return reduce(operator.or_, (resolve_type(member) for member in name.args))
     base: Any = BUILTINS.get(name.base)
     if base is None:
         base = Any if name.base == "Literal" else _import_attribute(name.base)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 UNION = "|"
@@ -48,6 +49,7 @@ class TypeName(NamedTuple):
         return f"{self.base}[{', '.join(str(arg) for arg in self.args)}]" if self.args else self.base
 
 
+@lru_cache(maxsize=4096)
 def parse_type_name(text: str) -> TypeName:
     """`list[int] | None` and its like, in canonical names.
 

@@ -89,7 +89,9 @@ def _unknown(type_name: str) -> UnknownType:
 
 
 def _named(type_name: str) -> Codec | None:
-    return BY_TYPE.get(type_name) or _offered(type_name)
+    if type_name in BY_TYPE:
+        return BY_TYPE[type_name]
+    return estimators.SKOPS if estimators.is_estimator_name(type_name) else _offered(type_name)
 
 
 def _for_format(type_name: str, format: str | None) -> Codec | None:
@@ -101,8 +103,6 @@ def _for_format(type_name: str, format: str | None) -> Codec | None:
 
 
 def _for_known_class(type_name: str) -> Codec | None:
-    if estimators.is_estimator_name(type_name):
-        return estimators.SKOPS
     try:
         cls = json_values.resolve_type(parse_type_name(type_name))
     except (ImportError, AttributeError):
@@ -111,14 +111,11 @@ def _for_known_class(type_name: str) -> Codec | None:
 
 
 def _for_class(cls: type) -> Codec | None:
-    """By the public names of a class and its bases, then by its structure."""
-    names = [public_name(base) for base in cls.__mro__[:-1]]
-    for name in names:
-        codec = _named(name)
+    """By the public names of a class and its bases, the nearest first; then by structure."""
+    for base in cls.__mro__[:-1]:
+        codec = _named(public_name(base))
         if codec is not None:
             return codec
-    if any(map(estimators.is_estimator_name, names)):
-        return estimators.SKOPS
     return json_values.CODECS[0] if json_values.is_json_class(cls) else None
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import re
 from pathlib import Path
 
 import click
 import pytest
-from conftest import Invoke, World
 
 from cloudml.cli.failures import wants_json
 from cloudml.errors import (
@@ -37,6 +38,9 @@ FINDINGS = [Diagnostic("CML101", "churn/a.py:3", "first", "do this"), Diagnostic
         (KeyboardInterrupt(), 130),
     ],
 )
+
+if TYPE_CHECKING:
+    from cli_world import Invoke, World
 def test_exit_codes(world: World, cloudml: Invoke, error: BaseException, code: int) -> None:
     world.error = error
     done = cloudml("runs")
@@ -58,7 +62,13 @@ def test_an_error_as_json(world: World, cloudml: Invoke) -> None:
     found = cloudml("runs", "--output", "json").json["error"]
     assert found["exit_code"] == 1
     assert [entry["code"] for entry in found["diagnostics"]] == ["CML101", "CML102"]
-    assert found["diagnostics"][0] == {"code": "CML101", "severity": "error", "where": "churn/a.py:3", "message": "first", "hint": "do this"}
+    assert found["diagnostics"][0] == {
+        "code": "CML101",
+        "severity": "error",
+        "where": "churn/a.py:3",
+        "message": "first",
+        "hint": "do this",
+    }
 
 
 @pytest.mark.parametrize("words", [["runs", "--limit", "many"], ["nonsense"], ["show", "--colour"], ["approve", "x"]])
@@ -72,7 +82,9 @@ def test_wrong_usage_is_2_in_both_forms(world: World, cloudml: Invoke, words: li
     assert as_json.json["error"]["diagnostics"][0]["code"] == "CML420"
 
 
-def test_an_error_of_ours_leaves_its_traceback_in_a_file(world: World, cloudml: Invoke, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_an_error_of_ours_leaves_its_traceback_in_a_file(
+    world: World, cloudml: Invoke, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     world.error = ZeroDivisionError("a bug\nin two lines")
     done = cloudml("runs")

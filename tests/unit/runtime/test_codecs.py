@@ -47,14 +47,17 @@ COLUMNS: dict[str, Any] = {
 @pytest.mark.parametrize("library", ["polars", "pandas", "pyarrow"])
 def test_tables_are_interchangeable(library: str, wanted: str, rows: int, tmp_path: Path) -> None:
     arrow = pyarrow.table(COLUMNS).slice(0, rows)
-    value = {"polars": polars.from_arrow, "pandas": pyarrow.Table.to_pandas, "pyarrow": lambda table: table}[library](arrow)
+    value = {"polars": polars.from_arrow, "pandas": pyarrow.Table.to_pandas, "pyarrow": lambda table: table}[library](
+        arrow
+    )
     declared = "pyarrow.Table" if library == "pyarrow" else f"{library}.DataFrame"
     back = round_trip(value, declared, tmp_path, wanted)
-    frame = back if isinstance(back, polars.DataFrame) else polars.from_arrow(pyarrow.table(back))
+    frame: Any = back if isinstance(back, polars.DataFrame) else polars.from_arrow(pyarrow.table(back))
     assert type(back).__module__.startswith(wanted.partition(".")[0])
     assert frame.columns == list(COLUMNS)
     assert frame.select("id", "name", "active").to_dicts() == [
-        {"id": i, "name": n, "active": a} for i, n, a in zip(*(COLUMNS[c][:rows] for c in ("id", "name", "active")))
+        {"id": i, "name": n, "active": a}
+        for i, n, a in zip(*(COLUMNS[c][:rows] for c in ("id", "name", "active")), strict=True)
     ]
     assert [str(dtype) for dtype in frame.select("id", "share", "name", "active").dtypes] == [
         "Int64",
@@ -65,7 +68,7 @@ def test_tables_are_interchangeable(library: str, wanted: str, rows: int, tmp_pa
 
 
 def test_a_polars_frame_keeps_its_schema_without_rows(tmp_path: Path) -> None:
-    schema = {
+    schema: dict[str, Any] = {
         "d": polars.Date,
         "c": polars.Categorical,
         "l": polars.List(polars.Int8),
@@ -275,12 +278,12 @@ def test_an_estimator_that_nothing_can_store_is_refused(tmp_path: Path) -> None:
 def test_unknown_types_are_refused() -> None:
     with pytest.raises(UnknownType, match="no codec for set"):
         codec_for("set")
-    with pytest.raises(UnknownType, match="cloudml.codecs"):
+    with pytest.raises(UnknownType, match=r"cloudml\.codecs"):
         codec_for_value(object(), "whatever.Thing")
 
 
 def test_a_stored_format_of_another_family_is_refused() -> None:
-    with pytest.raises(CodecError, match="npy file cannot be read as polars.DataFrame"):
+    with pytest.raises(CodecError, match=r"npy file cannot be read as polars\.DataFrame"):
         codec_for("polars.DataFrame", "npy")
 
 

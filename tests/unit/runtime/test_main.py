@@ -27,7 +27,9 @@ def stored(path: Path, format: str, **parts: Any) -> dict[str, Any]:
 
 
 def test_a_value_is_returned_stored_and_inlined(bench: Any, output: Output) -> None:
-    result = bench.run("def f(depth, eta): return depth * eta", arguments={"depth": 6, "eta": 0.5}, outputs=[output("float")])
+    result = bench.run(
+        "def f(depth, eta): return depth * eta", arguments={"depth": 6, "eta": 0.5}, outputs=[output("float")]
+    )
     assert bench.exit_code == 0
     assert result["status"] == "succeeded"
     assert result["values"] == {"output": 3.0}
@@ -55,7 +57,9 @@ def test_inputs_are_decoded_by_their_declared_type(bench: Any, output: Output, t
     path.write_text("[1, 2]")
     pair = {"name": "pair", "type": "tuple[int, float]", "mode": "value", **stored(path, "json", filename="pair.json")}
     result = bench.run(
-        "def f(pair): return [type(pair).__name__, type(pair[1]).__name__]", inputs=[pair], outputs=[output("list[str]")]
+        "def f(pair): return [type(pair).__name__, type(pair[1]).__name__]",
+        inputs=[pair],
+        outputs=[output("list[str]")],
     )
     assert result["values"] == {"output": ["tuple", "float"]}
 
@@ -202,7 +206,9 @@ def test_a_returned_path_is_copied(bench: Any, output: Output, tmp_path: Path) -
     source = tmp_path / "made.txt"
     source.write_text("text")
     result = bench.run(
-        "from pathlib import Path\ndef f(at: Path): return at", arguments={"at": str(source)}, outputs=[output("pathlib.Path")]
+        "from pathlib import Path\ndef f(at: Path): return at",
+        arguments={"at": str(source)},
+        outputs=[output("pathlib.Path")],
     )
     [made] = result["outputs"]
     assert made["filename"] == "made.txt"
@@ -345,7 +351,9 @@ def test_an_envelope_of_another_version_is_refused(bench: Any, capsys: pytest.Ca
     assert "version 2" in capsys.readouterr().err
 
 
-def test_names_that_leave_their_folder_are_refused(bench: Any, output: Output, capsys: pytest.CaptureFixture[str]) -> None:
+def test_names_that_leave_their_folder_are_refused(
+    bench: Any, output: Output, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run(str(bench.envelope("m:f", outputs=[output("int", "../../escape")]))) == 1
     assert "plain name" in capsys.readouterr().err
 
@@ -401,3 +409,34 @@ def test_starting_imports_nothing_heavy() -> None:
     )
     process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert process.stderr.strip() == ""
+
+
+def test_an_intact_input_of_another_type_is_told(bench: Any, output: Output, tmp_path: Path) -> None:
+    path = tmp_path / "object"
+    path.write_text("[1]")
+    for declared, format in (("polars.DataFrame", "json"), ("polars.DataFrame", "parquet"), ("set", "json")):
+        data = {"name": "data", "type": declared, "mode": "value", **stored(path, format)}
+        failure = bench.run("def f(data): pass", step="train", inputs=[data])["failure"]
+        assert failure["exception"] == "UnreadableInput"
+        assert f"input 'data' of step 'train' cannot be read as {declared}" in failure["message"]
+
+
+def test_an_estimator_goes_from_step_to_step(bench: Any, output: Output) -> None:
+    source = """
+    from sklearn.linear_model import LogisticRegression
+    def f(): return LogisticRegression().fit([[0.0], [1.0]], [0, 1])
+    def g(model): return model.predict([[1.0]]).tolist()
+    """
+    [made] = bench.run(source, outputs=[output("sklearn.linear_model.LogisticRegression")])["outputs"]
+    assert made["filename"] == "output.skops"
+    os.rename(made["path"], bench.root / "0a")
+    model = {**made, "name": "model", "path": str(bench.root / "0a"), "type": "sklearn.base.BaseEstimator"}
+    result = bench.run(source, "g", inputs=[model], outputs=[output("list[int]")])
+    assert result["values"] == {"output": [1]}
+
+
+def test_a_large_array_has_the_digest_of_its_file(bench: Any, output: Output) -> None:
+    source = "import numpy\ndef f(): return numpy.arange(1_000_000)"
+    [made] = bench.run(source, outputs=[output("numpy.ndarray")])["outputs"]
+    assert made["digest"] == sha256(made["path"])
+    assert made["size"] == 8_000_128

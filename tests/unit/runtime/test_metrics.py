@@ -34,7 +34,11 @@ def test_it_is_frozen_and_compares_by_value() -> None:
     assert scores == Scores(auc=0.5, rows=3)
     assert hash(scores) == hash(Scores(auc=0.5, rows=3))
     assert scores != Scores(auc=0.5, rows=4)
-    for change in (lambda: setattr(scores, "auc", 1.0), lambda: setattr(scores, "new", 1), lambda: delattr(scores, "auc")):
+    for change in (
+        lambda: setattr(scores, "auc", 1.0),
+        lambda: setattr(scores, "new", 1),
+        lambda: delattr(scores, "auc"),
+    ):
         with pytest.raises(AttributeError, match="frozen"):
             change()
 
@@ -53,7 +57,8 @@ def test_numbers_of_other_libraries_become_floats(number: Any) -> None:
 
 def test_an_int_serves_as_a_float() -> None:
     assert type(Scores(auc=1).auc) is float
-    assert type(Scores(auc=0.5, rows=numpy.int64(3)).rows) is int
+    rows: Any = numpy.int64(3)
+    assert type(Scores(auc=0.5, rows=rows).rows) is int
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -56,10 +57,8 @@ def test_it_answers_503_while_the_model_warms_up(serve: Serve) -> None:
     seen: list[int] = []
     deadline = time.monotonic() + 20
     while 200 not in seen and time.monotonic() < deadline:
-        try:
+        with contextlib.suppress(ConnectionRefusedError):
             seen.append(server.request(port, "GET", "/ping").status)
-        except ConnectionRefusedError:
-            pass
         time.sleep(0.05)
     assert seen[0] == 503 and seen[-1] == 200
 
@@ -159,7 +158,12 @@ def test_the_clouds_choose_port_and_routes_and_open_every_interface() -> None:
     assert (plain.host, plain.port) == ("127.0.0.1", 9000)
     aws = read_options(arguments, {"SAGEMAKER_BIND_TO_PORT": "8081"})
     assert (aws.host, aws.port) == ("0.0.0.0", 8081)
-    both = {"AIP_HTTP_PORT": "8082", "SAGEMAKER_BIND_TO_PORT": "8081", "AIP_HEALTH_ROUTE": "/h", "AIP_PREDICT_ROUTE": "/p"}
+    both = {
+        "AIP_HTTP_PORT": "8082",
+        "SAGEMAKER_BIND_TO_PORT": "8081",
+        "AIP_HEALTH_ROUTE": "/h",
+        "AIP_PREDICT_ROUTE": "/p",
+    }
     vertex = read_options(arguments, both)
     assert (vertex.host, vertex.port, vertex.health_route, vertex.predict_route) == ("0.0.0.0", 8082, "/h", "/p")
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 from cloudml.serving.telemetry import BOUNDS, LatencyHistogram, RequestCounters, prometheus
 
 
@@ -7,7 +9,7 @@ def test_bounds_are_five_a_decade_from_a_tenth_of_a_millisecond_to_100_seconds()
     assert BOUNDS[0] == 0.0001
     assert BOUNDS[-1] == 100.0
     assert len(BOUNDS) == 31
-    assert all(abs(b / a - 10**0.2) < 1e-9 for a, b in zip(BOUNDS, BOUNDS[1:], strict=False))
+    assert all(abs(b / a - 10**0.2) < 1e-9 for a, b in pairwise(BOUNDS))
 
 
 def test_quantiles_are_right_to_one_bucket() -> None:

@@ -254,7 +254,9 @@ def test_parts_do_not_see_one_anothers_future(table: pl.DataFrame, parts: split.
 
 def test_snapshots_inside_the_gap_are_left_out(table: pl.DataFrame) -> None:
     days = sorted(table["snapshot"].unique())
-    parts = split.split(table, gap_weeks=9)  # snapshots lie 8 weeks apart, so every other one is too close
+    parts = split.split(
+        table, lead_weeks=5, horizon_weeks=4
+    )  # snapshots lie 8 weeks apart, so every other one is too close
     assert parts.test["snapshot"].unique().to_list() == [days[-1]]
     assert parts.valid["snapshot"].unique().to_list() == [days[-3]]
     assert parts.train["snapshot"].max() == days[-5]
@@ -262,7 +264,7 @@ def test_snapshots_inside_the_gap_are_left_out(table: pl.DataFrame) -> None:
 
 def test_too_few_snapshots_for_the_gap_are_refused(table: pl.DataFrame) -> None:
     with pytest.raises(ValueError, match="6 snapshots are too few for three parts that lie 30 weeks apart"):
-        split.split(table, gap_weeks=30)
+        split.split(table, lead_weeks=10, horizon_weeks=20)
 
 
 def test_one_snapshot_is_split_by_customer(table: pl.DataFrame) -> None:

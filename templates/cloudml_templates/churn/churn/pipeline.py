@@ -49,7 +49,7 @@ def churn(
     table = features.options(after=[checked])(
         tables.customers, tables.attributes, tables.activity, history_weeks, active_weeks, lead_weeks, horizon_weeks
     )
-    parts = split(table, gap_weeks=lead_weeks + horizon_weeks)
+    parts = split(table, lead_weeks, horizon_weeks)
 
     best = ml.tune(
         fit,
@@ -68,6 +68,7 @@ def churn(
         score.auc >= min_auc,
         score.auc >= ml.champion("churn").auc - 0.002,  # as good as the model in service, give or take noise
         score.worst_group_gap <= max_group_gap,
+        name="good_enough",
     ) as good:
         version = ml.register(best.model, "churn", metrics=score, predictor=predict, sample=parts.sample)
         staged = ml.deploy(version, STAGING)
@@ -75,4 +76,4 @@ def churn(
         live = ml.deploy(version, PRODUCTION, alias="champion", after=[tried])
         ml.verify(live, sample=parts.sample, function=check_answers, p95="500ms")
     with good.otherwise():
-        ml.notify(OPERATIONS, "The new churn model stays out of service: its AUC is {auc}.", auc=score.auc)
+        ml.notify(OPERATIONS, "The new churn model stays out of service, its AUC is {auc}", auc=score.auc, name="tell")

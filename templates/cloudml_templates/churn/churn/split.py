@@ -21,13 +21,13 @@ class Parts(NamedTuple):
 
 
 @ml.processing
-def split(table: pl.DataFrame, gap_weeks: int = 8) -> Parts:
+def split(table: pl.DataFrame, lead_weeks: int = 4, horizon_weeks: int = 4) -> Parts:
     """Split by time: test is the newest snapshot, and each part's labels end before the next part's snapshots begin.
 
     Data with fewer than three snapshots are split by customer instead: 60, 20 and 20 percent.
     """
     by_time = table["snapshot"].n_unique() >= 3
-    train, valid, test = split_by_time(table, gap_weeks) if by_time else split_by_customer(table)
+    train, valid, test = split_by_time(table, lead_weeks + horizon_weeks) if by_time else split_by_customer(table)
     for name, part in {"train": train, "validation": valid, "test": test}.items():
         if part["churned"].n_unique() < 2:
             raise ValueError(f"the {name} part has {part.height} rows and needs customers who left and who stayed")

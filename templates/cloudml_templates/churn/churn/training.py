@@ -67,7 +67,6 @@ def build_estimator(
         l2_regularization=l2,
         max_iter=iterations,
         early_stopping=False,
-        categorical_features=list(range(len(CATEGORIES))),  # the transformer puts them first
         random_state=seed,
     )
     return make_pipeline(columns, trees)

@@ -1,0 +1,154 @@
+"""Processes on a fixed number of cores: queue, start, time out, stop. It knows nothing of pipelines."""
+
+from __future__ import annotations
+
+import heapq
+import os
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cloudml_local.engine.attempts import Outcome, Work, conclude, failure, prepare
+from cloudml_local.engine.timers import Timers
+from cloudml_local.engine.workers import Job, Workers
+from cloudml_local.state.store import Store
+
+GRACE = 8.0
+"""Seconds between SIGTERM and SIGKILL."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """Work that wants a process: where it works and logs, what it may use, who is told how it ended."""
+
+    owner: str
+    work: Work
+    folder: Path
+    log: Path
+    attempt: int
+    order: int
+    done: Callable[[Outcome], None]
+    started: Callable[[], None] = lambda: None
+    cpu: float = 1.0
+    timeout: float | None = None
+    modules: tuple[str, ...] = ()
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class _Running:
+    request: Request
+    cores: float
+    killed: dict[str, Any] | None = None
+    progress: bytes = b""
+
+
+class Pool:
+    """Runs requests in the author's order as cores become free; a request for more cores than there are gets all."""
+
+    def __init__(self, workers: Workers, store: Store, timers: Timers, cores: float, run: str, root: str) -> None:
+        self._workers = workers
+        self._store = store
+        self._timers = timers
+        self._cores = cores
+        self._free = cores
+        self._run = run
+        self._root = root
+        self._queue: list[tuple[int, int, Request]] = []
+        self._running: dict[int, _Running] = {}
+        self._count = 0
+
+    @property
+    def channel(self) -> socket.socket | None:
+        """What to wait on; another one after the workers' parent was started anew."""
+        return self._workers.channel
+
+    @property
+    def busy(self) -> bool:
+        return bool(self._running)
+
+    @property
+    def queued(self) -> bool:
+        return bool(self._queue)
+
+    def submit(self, request: Request) -> None:
+        """Run a request as soon as its cores are free; its `done` is called with the outcome."""
+        self._count += 1
+        heapq.heappush(self._queue, (request.order, self._count, request))
+
+    def launch(self) -> None:
+        """Start what fits. The first in the queue is never overtaken, so that a large step is not starved."""
+        while self._queue:
+            cores = min(max(self._queue[0][2].cpu, 0.01), self._cores)
+            if self._running and cores > self._free + 1e-9:
+                return
+            self._start(heapq.heappop(self._queue)[2], cores)
+
+    def _start(self, request: Request, cores: float) -> None:
+        request.started()
+        threads = max(1, int(min(request.cpu, os.cpu_count() or 1)))
+        envelope = prepare(request.folder, self._run, request.attempt, request.work, [self._root], threads)
+        request.log.parent.mkdir(parents=True, exist_ok=True)
+        environment = {"CLOUDML_RUN": self._run, "CLOUDML_STEP": request.work.step, **request.environment}
+        if "POLARS_MAX_THREADS" not in os.environ:
+            environment.setdefault("POLARS_MAX_THREADS", str(threads))
+        modules = (request.work.function.partition(":")[0], *request.modules)
+        number = self._workers.start(Job(envelope, request.log, self._root, (self._root,), modules, environment))
+        self._running[number] = _Running(request, cores)
+        self._free -= cores
+        if request.timeout is not None:
+            limit = request.timeout
+            self._timers.after(limit, lambda: self._expire(number, limit))
+
+    def _expire(self, number: int, timeout: float) -> None:
+        words = f"still running after its timeout of {timeout:g} s. Give it more with timeout=, or find where it hangs."
+        self._kill(number, failure("timeout", "Timeout", words))
+
+    def _kill(self, number: int, why: dict[str, Any]) -> None:
+        running = self._running.get(number)
+        if running is None or running.killed is not None:
+            return
+        running.killed = why
+        self._workers.signal(number, signal.SIGTERM)
+        self._timers.after(GRACE, lambda: self._workers.signal(number, signal.SIGKILL))
+
+    def stop(self, why: str) -> None:
+        """End every process; what is queued is told that it was stopped, what runs when it is dead."""
+        stopped = failure("interrupted", "Stopped", why)
+        queued, self._queue = self._queue, []
+        for number in list(self._running):
+            self._kill(number, stopped)
+        for _, _, request in queued:
+            request.done(Outcome("failed", failure=stopped))
+
+    def kill(self) -> None:
+        """End every process at once."""
+        for number in list(self._running):
+            self._workers.signal(number, signal.SIGKILL)
+
+    def collect(self) -> None:
+        """Take note of processes that ended."""
+        for ended in list(self._workers.exits()):
+            running = self._running.pop(ended.id, None)
+            if running is None:
+                continue
+            self._free += running.cores
+            request = running.request
+            request.done(conclude(request.folder, ended, self._store, request.work.outputs, running.killed))
+
+    def news(self) -> Iterator[tuple[str, bytes]]:
+        """Progress files that changed since the last look: the owner, and the file's content."""
+        for running in self._running.values():
+            try:
+                seen = (running.request.folder / "progress.json").read_bytes()
+            except OSError:
+                continue
+            if seen != running.progress:
+                running.progress = seen
+                yield running.request.owner, seen
+
+    def close(self) -> None:
+        self._workers.close()
