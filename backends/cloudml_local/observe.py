@@ -39,9 +39,12 @@ def run_record(journal: Journal, store: Store, state: Path, row: RunRow) -> RunR
     """A run with its tasks: in the author's order, items of a map after one another, pending ones included."""
     stored = journal.tasks(row.id)
     status = _status(state, row.id, row.status)
+    items: dict[str, list[str]] = {}
+    for name in stored:
+        items.setdefault(name.partition("[")[0], []).append(name)
     tasks = []
     for template in row.document["tasks"]:
-        ids = _instances(template, stored)
+        ids = sorted(items.get(template["id"], ()), key=indices) if template["maps"] else [template["id"]]
         tasks += [
             _task(store, template, name, stored.get(name), status, state / "runs" / row.id / name) for name in ids
         ]
@@ -49,14 +52,6 @@ def run_record(journal: Journal, store: Store, state: Path, row: RunRow) -> RunR
         id=row.id, pipeline=row.pipeline, status=status, parameters=row.parameters, created_at=row.created_at,
         duration=row.duration, reason=row.reason, parent=row.parent, tasks=tuple(tasks),
     )  # fmt: skip
-
-
-def _instances(template: dict[str, Any], stored: dict[str, Any]) -> list[str]:
-    """The ids of a task: itself, or one for each item that has begun."""
-    if not template["maps"]:
-        return [template["id"]]
-    prefix = template["id"] + "["
-    return sorted((name for name in stored if name.startswith(prefix)), key=indices)
 
 
 def indices(task: str) -> tuple[int, ...]:

@@ -47,7 +47,7 @@ def resolve(annotation: Any, namespace: Mapping[str, Any], module: str) -> Annot
         return _from_object(annotation, namespace, module)
     try:
         evaluated = eval(annotation, dict(namespace))  # noqa: S307 - the author's own code, as typing.get_type_hints does
-    except Exception:
+    except Exception:  # noqa: BLE001 - whatever the author's code raises, the import table may still know
         return _from_ast(ast.parse(annotation.strip(), mode="eval").body, namespace, module)
     return _from_object(evaluated, namespace, module)
 
@@ -91,7 +91,9 @@ def _role_of(annotation: Any) -> Role | None:
     return None
 
 
-def _from_object(annotation: Any, namespace: Mapping[str, Any], module: str) -> Annotation:
+def _from_object(  # noqa: C901, PLR0911 - one line for each form that an annotation can have
+    annotation: Any, namespace: Mapping[str, Any], module: str
+) -> Annotation:
     if annotation is None or annotation is type(None):
         return Annotation("None", object=type(None))
     if annotation is Any:
@@ -158,7 +160,7 @@ def _dotted(node: ast.expr, namespace: Mapping[str, Any], module: str) -> str:
     """The dotted name of what stands before `[`; the wrappers `In`, `Out`, `Param` are known by identity."""
     try:
         found = eval(ast.unparse(node), dict(namespace))  # noqa: S307 - the author's own code
-    except Exception:
+    except Exception:  # noqa: BLE001 - whatever the author's code raises, the import table may still know
         return _named(node, namespace, module).type
     for role, marker in _markers().items():
         if found is marker:
@@ -172,7 +174,7 @@ def _named(node: ast.expr, namespace: Mapping[str, Any], module: str) -> Annotat
     text = ast.unparse(node)
     try:
         found = eval(text, dict(namespace))  # noqa: S307 - the author's own code
-    except Exception:
+    except Exception:  # noqa: BLE001 - whatever the author's code raises, the import table may still know
         head, _, rest = text.partition(".")
         full = imports(module).get(head)
         if full is None:

@@ -79,7 +79,10 @@ class _Scheduled(Deferred):
         expression, timezone = self.fields["expression"], self.fields["timezone"]
         problem = spec.cron_problem(expression) or spec.timezone_problem(timezone)
         if problem:
-            hint = "five fields: minute hour day-of-month month day-of-week, for example ml.cron('0 2 * * MON', tz='Europe/Prague')"
+            hint = (
+                "five fields: minute hour day-of-month month day-of-week, for example ml.cron('0 2 * * MON', "
+                "tz='Europe/Prague')"
+            )
             raise refusal("CML118", problem, hint, self.where)
         return spec.Cron(expression=" ".join(expression.split()), timezone=timezone)
 

@@ -19,7 +19,7 @@ def run_id() -> Any:
     return Simple("RunRef", "the run's id", "str", field="id")
 
 
-def run_date(format: str = "%Y-%m-%d") -> Any:
+def run_date(format: str = "%Y-%m-%d") -> Any:  # noqa: A002 - strftime's own word
     """The time the run is scheduled for, in UTC, as text by strftime's rules."""
     return Simple("RunRef", "the run's date", "str", field="time", format=format)
 

@@ -133,14 +133,16 @@ def _condition(given: Any, where: Location) -> Condition:
 
 
 @contextmanager
-def map(items: Any, *, parallel: int | None = None, name: str | None = None, after: Any = ()) -> Iterator[Any]:
+def map(  # noqa: A001 - used as ml.map
+    items: Any, *, parallel: int | None = None, name: str | None = None, after: Any = ()
+) -> Iterator[Any]:
     """`with ml.map(regions, parallel=4) as region:` runs its steps once for each item of a list."""
     from cloudml import spec
     from cloudml.spec import types
 
     build, where = current("ml.map"), caller()
     kind = _items_type(items, where)
-    step, container, block = _open(
+    step, _, block = _open(
         build,
         spec.MapStep,
         "map",
@@ -155,7 +157,6 @@ def map(items: Any, *, parallel: int | None = None, name: str | None = None, aft
     with build.inside(block):
         yield ItemReference(build, step, types.element(kind))
     _refuse_empty(block, "the map", where)
-    del container
 
 
 def _items_type(items: Any, where: Location) -> str:

@@ -139,7 +139,7 @@ def processing(fn: Callable[P, R], /) -> StepFunction[P, R]: ...
 @overload
 def processing(**options: Unpack[JobOptions]) -> Callable[[Callable[P, R]], StepFunction[P, R]]: ...
 def processing(fn: Any = None, /, **options: Any) -> Any:
-    """Any work on data: extract, validate, transform, split. `@ml.processing` or `@ml.processing(cpu=4, memory="16Gi")`."""
+    """Any work on data: extract, validate, transform, split. `@ml.processing` or `@ml.processing(cpu=4)`."""
     return _decorate(fn, "processing", options)
 
 

@@ -62,17 +62,15 @@ def _model(given: Any, use: str, build: Build, where: Location) -> spec.Value:
     return one.node(build)
 
 
-def _produced(given: Any, use: str, wanted: str, form: str, build: Build, where: Location) -> spec.Value:
-    """A reference of exactly one type, for verbs that build on one another."""
+def _produced(given: Any, use: str, maker: str, form: str, build: Build, where: Location) -> spec.Value:
+    """A reference to what one certain verb puts out, for verbs that build on one another."""
     one = _reference(given, use, form, where)
-    if one._type != wanted:
-        raise refusal(
-            "CML123",
-            f"{use} builds on what {form.split('ml.')[1].split('(', maxsplit=1)[0]} returns, and {one._label} is {one._type}",
-            form,
-            where,
-        )
+    if one._type != _MADE_BY[maker]:
+        raise refusal("CML123", f"{use} builds on what {maker} returns, and {one._label} is {one._type}", form, where)
     return one.node(build)
+
+
+_MADE_BY = {"ml.register": "cloudml.ModelVersion", "ml.deploy": "cloudml.Endpoint"}
 
 
 def _seconds(given: float | str | None, use: str, where: Location) -> float | None:
@@ -96,7 +94,7 @@ def register(
 ) -> Any:
     """Add a version to a registered model: `version = ml.register(best.model, "churn", metrics=score)`.
 
-    `predictor` is the function `(model, rows) -> predictions` that serves it; `sample` a table of rows to keep beside it.
+    `predictor` is the function `(model, rows) -> predictions` that serves it; `sample` a table of rows kept beside it.
     """
     from cloudml import spec
 
@@ -141,7 +139,7 @@ def approve(
     name: str | None = None,
     after: Any = (),
 ) -> Any:
-    """Wait for a person. Without an answer within `expires` it is refused. A step that must wait says `after=[approval]`."""
+    """Wait for a person; without an answer within `expires` it is refused. Steps wait for it by `after=[approval]`."""
     from cloudml import spec
 
     build, where = current("ml.approve"), caller()
@@ -154,6 +152,9 @@ def approve(
     return _add(build, spec.ApproveStep, name or build.fresh("approve"), where, "approve", after, fields)
 
 
+_DEPLOY_FORM = 'version = ml.register(best.model, "churn"), then ml.deploy(version, CHURN)'
+
+
 def deploy(
     version: Any,
     endpoint: spec.Endpoint,
@@ -164,7 +165,7 @@ def deploy(
     name: str | None = None,
     after: Any = (),
 ) -> Any:
-    """Bring a model version into service: `ml.deploy(version, CHURN, alias="champion")`. The alias moves when it serves."""
+    """Bring a model version into service: `ml.deploy(version, CHURN, alias="champion")`; then the alias moves."""
     from cloudml import spec
 
     build, where = current("ml.deploy"), caller()
@@ -176,14 +177,7 @@ def deploy(
             where,
         )
     fields = {
-        "version": _produced(
-            version,
-            "ml.deploy",
-            "cloudml.ModelVersion",
-            'ml.deploy(ml.register(best.model, "churn"), CHURN)',
-            build,
-            where,
-        ),
+        "version": _produced(version, "ml.deploy", "ml.register", _DEPLOY_FORM, build, where),
         "endpoint": build.declare("endpoints", endpoint, where),
         "alias": alias,
         "timeout": _seconds(timeout, "ml.deploy(timeout=)", where),
@@ -224,7 +218,7 @@ def verify(
 
 def _deployed(given: Any, verb: str, build: Build, where: Location) -> spec.Value:
     form = f"live = ml.deploy(version, CHURN), then {verb}(live)"
-    return _produced(given, verb, "cloudml.Endpoint", form, build, where)
+    return _produced(given, verb, "ml.deploy", form, build, where)
 
 
 def _place(handle: Any) -> str:

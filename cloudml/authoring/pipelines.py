@@ -37,6 +37,11 @@ class PipelineFunction:
         """The pipeline's name: the one given, else the function's."""
         return str(self._settings.get("name") or self.fn.__name__)
 
+    @property
+    def schedule(self) -> Any:
+        """When it runs, as it was given."""
+        return self._settings["schedule"]
+
     def __repr__(self) -> str:
         return f"<pipeline {self.name!r}>"
 
@@ -162,9 +167,9 @@ def pipeline(
     alerts: Sequence[Any] = (),
     native: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Any:
-    """Make a pipeline of a function that calls steps: `@ml.pipeline` or `@ml.pipeline(schedule=ml.cron("0 2 * * MON"))`.
+    """Make a pipeline of a function that calls steps: `@ml.pipeline`, `@ml.pipeline(schedule=ml.cron("0 2 * * *"))`.
 
-    `timeout` is for the whole run; `max_parallel` the number of steps at once; `alerts` the channels that monitors name.
+    `timeout` is for the whole run, `max_parallel` the number of steps at once, `alerts` the channels of monitors.
     """
     settings = {
         "name": name,

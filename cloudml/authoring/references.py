@@ -197,7 +197,10 @@ class Reference(Operand):
             raise refusal("CML125", message, self._scalar_hint())
 
     def _scalar_hint(self) -> str:
-        return "compare a number, text or truth value; return it from the step's function, for example in a class of ml.Metrics"
+        return (
+            "compare a number, text or truth value; return it from the step's function, for example in a class "
+            "of ml.Metrics"
+        )
 
     # Arithmetic gives a reference ----------------------------------------------------------------------------------
     def __add__(self, other: Any) -> Reference:
@@ -271,7 +274,10 @@ class Reference(Operand):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
-        hint = "a value of the run can be compared, calculated with, and passed to steps; work on it inside a step's function"
+        hint = (
+            "a value of the run can be compared, calculated with, and passed to steps; work on it inside a "
+            "step's function"
+        )
         raise refusal("CML106", f"{self._label} has no attribute {name!r}", hint)
 
 

@@ -193,7 +193,7 @@ def Monitor(  # noqa: N802 - reads as the noun it makes
     engine: Literal["portable", "native"] = "portable",
     native: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> spec.Monitor:
-    """A scheduled check of an endpoint's captured traffic. Its alerts are also named in `@ml.pipeline(alerts=[...])`."""
+    """A scheduled check of an endpoint's captured traffic. Its alerts also stand in `@ml.pipeline(alerts=[...])`."""
     from cloudml import spec
 
     where = caller()

@@ -165,7 +165,10 @@ def _refuse_role(found: Annotation, name: str, fn: Callable[..., Any], where: Lo
     if found.role in ("in", "out") and not is_handle(found):
         wrapper = "ml.In" if found.role == "in" else "ml.Out"
         message = f"parameter {name!r} of {fn.__name__} is {wrapper}[{found.type}], which is no handle"
-        hint = f"write `{wrapper}[ml.Dataset]` (or Model, Report, File), or take and return the value: `{name}: {found.type}`"
+        hint = (
+            f"write `{wrapper}[ml.Dataset]` (or Model, Report, File), or take and return the value: `{name}: "
+            f"{found.type}`"
+        )
         raise refusal("CML102", message, hint, where)
 
 

@@ -85,7 +85,9 @@ def tune(
     """Run a training function once a trial, with values drawn from `space`; the best trial's outputs are the step's.
 
     `maximize` or `minimize` is a metric: `Fit.valid_auc`. Fixed arguments go by keyword; those whose name is also a
-    keyword here (`seed`, `trials`, …) go into `arguments={...}`. Further outputs: `best_parameters`, `best_value`, `trials`.
+    keyword here (`seed`, `trials`, …) go into `arguments={...}`.
+
+    Further outputs: `best_parameters`, `best_value`, `trials`.
     """
     from cloudml import spec
 

@@ -12,7 +12,7 @@ from typing import IO
 from cloudml.backend.records import Event, Listener, RunRecord
 from cloudml.cli.runview import RunView
 from cloudml.cli.style import Style, clean, duration, one_line, pad, style_of
-from cloudml.cli.tree import tree_lines
+from cloudml.cli.tree import UNTIMED, tree_lines
 
 FRAMES_PER_SECOND = 8
 LOOKUP_PAUSE = 0.5
@@ -45,7 +45,7 @@ class Lines:
         self._last[event.task] = event.status
         name = clean(event.task if event.task is not None else event.run)
         self._width = max(self._width, min(len(name), 48))
-        spent = duration(event.duration) if event.status not in ("running", "cached") else ""
+        spent = duration(event.duration) if event.status not in ("running", *UNTIMED) else ""
         detail = one_line(event.detail) if event.status not in ("succeeded", "cached", "running") else ""
         tail = "  ".join(part for part in (spent, detail) if part)
         status = self._style.status(pad(event.status, 10), event.status)

@@ -6,7 +6,6 @@ import json
 import shlex
 import sys
 from collections.abc import Iterable
-from typing import Any
 
 from cloudml.backend.port import Session
 from cloudml.backend.records import EndpointRecord, RunRecord, TaskRecord
@@ -119,21 +118,26 @@ def endpoint_text(endpoint: EndpointRecord, session: Session, style: Style, plac
     """Where an endpoint answers, and two ways to ask it, with a row that the model knows."""
     serves = f"{endpoint.model}/{endpoint.version}" if endpoint.model else ""
     head = f"{style.paint(endpoint.name, 'bold')}  {style.paint(endpoint.url, 'cyan')}  {serves}"
-    body = json.dumps({"instances": _sample(endpoint, session)}, ensure_ascii=False)
-    ask = command("invoke", endpoint.name, *place, "--data", body)
-    curl = shlex.join(["curl", "-sS", endpoint.url, "-H", "content-type: application/json", "-d", body])
+    body = request_of(endpoint, session)
+    ask = command("invoke", endpoint.name, *place, *(("--sample",) if body else ("--data", '{"instances": [...]}')))
+    sent = body or '{"instances": [...]}'
+    curl = shlex.join(
+        ["curl", "-sS", f"{endpoint.url}/invocations", "-H", "content-type: application/json", "-d", sent]
+    )
     return "\n".join((head.rstrip(), f"  {ask}", f"  {style.paint(curl, 'dim')}"))
 
 
-def _sample(endpoint: EndpointRecord, session: Session) -> list[dict[str, Any]]:
-    """One row of the served version's sample; without one, an empty row stands for the reader's own."""
+def request_of(endpoint: EndpointRecord, session: Session) -> str:
+    """A request with one row of the served version's sample; empty when it has none."""
     if endpoint.model is None or endpoint.version is None:
-        return [{}]
-    return [*session.models.get(endpoint.model, version=endpoint.version).sample[:1]] or [{}]
+        return ""
+    rows = session.models.get(endpoint.model, version=endpoint.version).sample[:1]
+    return json.dumps({"instances": list(rows)}, ensure_ascii=False) if rows else ""
 
 
 def warn(lines: Iterable[str]) -> None:
-    """Lines for a person beside the result: on stderr."""
+    """Lines for a person beside the result: on stderr, in their place among what stdout said before."""
+    sys.stdout.flush()
     for line in lines:
         print(line, file=sys.stderr)
 

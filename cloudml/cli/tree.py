@@ -12,6 +12,8 @@ from cloudml.cli.style import Style, cells, clean, duration, metrics_text, one_l
 SHOWN_ITEMS = 8
 """Of a container with more items than this, only the ones that matter now are shown, and one line for the rest."""
 
+UNTIMED = frozenset({"cached", "skipped", "pending"})
+
 MATTERS = ACTIVE | {"failed", "stopped", "interrupted"}
 
 
@@ -102,7 +104,7 @@ def _line(row: _Row, style: Style, named: int, kinds: int, now: float, frame: in
 
 
 def _right(task: TaskView, style: Style, now: float) -> str:
-    parts = [pad(duration(task.elapsed(now)) if task.status != "cached" else "", 7, right=True)]
+    parts = [pad(duration(task.elapsed(now)) if task.status not in UNTIMED else "", 7, right=True)]
     if task.progress is not None and task.status == "running":
         done, total = task.progress
         parts.append(f"{style.bar(done, total)} {done}/{total}")

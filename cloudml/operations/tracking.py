@@ -23,21 +23,24 @@ class Reads:
         self.variables: set[str] = set()
 
 
-_watching: Reads | None = None
-_hooked = False
+class _Watch:
+    """The one place that the hook and the environment look at; an audit hook can never be taken away again."""
+
+    reads: Reads | None = None
+    hooked = False
 
 
 def _hook(event: str, arguments: tuple[Any, ...]) -> None:
-    if _watching is not None and event == "open" and isinstance(arguments[0], (str, os.PathLike)):
+    if _Watch.reads is not None and event == "open" and isinstance(arguments[0], (str, os.PathLike)):
         mode = arguments[1]
         if mode is None or "r" in str(mode):
-            _watching.files.add(os.path.abspath(os.fspath(arguments[0])))
+            _Watch.reads.files.add(os.path.abspath(os.fspath(arguments[0])))
 
 
 class _Watched(type(os.environ)):  # type: ignore[misc]
     def __getitem__(self, key: str) -> str:
-        if _watching is not None and isinstance(key, str):
-            _watching.variables.add(key)
+        if _Watch.reads is not None and isinstance(key, str):
+            _Watch.reads.variables.add(key)
         value: str = super().__getitem__(key)
         return value
 
@@ -45,18 +48,17 @@ class _Watched(type(os.environ)):  # type: ignore[misc]
 @contextmanager
 def watch() -> Iterator[Reads]:
     """Collect what is read inside the block, by this thread or another."""
-    global _watching, _hooked
-    if not _hooked:
+    if not _Watch.hooked:
         sys.addaudithook(_hook)
-        _hooked = True
+        _Watch.hooked = True
     plain = type(os.environ)
     reads = Reads()
-    _watching = reads
+    _Watch.reads = reads
     os.environ.__class__ = _Watched
     try:
         yield reads
     finally:
-        _watching = None
+        _Watch.reads = None
         os.environ.__class__ = plain
 
 

@@ -31,7 +31,7 @@ def batch_predict(
     Raises:
         ValueError: a kept column or a feature is missing, or the batch size is not positive.
     """
-    import polars
+    import polars as pl
 
     if batch_size < 1:
         raise ValueError(f"batch_size is {batch_size}; it must be 1 or more")
@@ -42,8 +42,8 @@ def batch_predict(
     for piece in frame.iter_slices(batch_size):
         answers.extend(answer.predict_frame(piece))
         progress(len(answers), frame.height, "rows predicted")
-    column = polars.Series(PREDICTION, answers, dtype=None if answers else polars.Float64)
-    return Predictions(frame.select(list(keep)).with_columns(column) if keep else polars.DataFrame([column]))
+    column = pl.Series(PREDICTION, answers, dtype=None if answers else pl.Float64)
+    return Predictions(frame.select(list(keep)).with_columns(column) if keep else pl.DataFrame([column]))
 
 
 def _check_kept(keep: tuple[str, ...], columns: Sequence[str]) -> None:

@@ -47,8 +47,8 @@ def measure(path: Pathlike) -> tuple[str, int]:
 
 def _measure_file(path: Pathlike) -> tuple[str, int]:
     digest, size = sha256(), 0
-    buffer = memoryview(bytearray(BLOCK))
     with open(path, "rb", buffering=0) as file:
+        buffer = memoryview(bytearray(min(BLOCK, os.fstat(file.fileno()).st_size + 1)))
         while count := file.readinto(buffer):
             digest.update(buffer[:count])
             size += count

@@ -129,7 +129,7 @@ def describe(exception: BaseException, paths: Iterable[str] = (), secrets: Itera
 def _one_line(exception: BaseException) -> str:
     try:
         text = str(exception)
-    except Exception as error:  # a broken __str__ must not hide the failure itself
+    except Exception as error:  # noqa: BLE001 - a broken __str__ must not hide the failure itself
         text = f"(its message cannot be shown: {type(error).__name__})"
     line = next((line.strip() for line in text.splitlines() if line.strip()), "")
     return line if len(line) <= MESSAGE_LIMIT else line[: MESSAGE_LIMIT - 1] + "…"

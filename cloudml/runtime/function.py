@@ -102,8 +102,8 @@ def annotation_of(function: Callable[..., Any], name: str) -> Any:
     if not isinstance(annotation, str):
         return annotation
     try:
-        return eval(annotation, getattr(inner, "__globals__", {}))
-    except Exception:  # e.g. a name that is imported only for type checkers
+        return eval(annotation, getattr(inner, "__globals__", {}))  # noqa: S307 - the text of the project's own code
+    except Exception:  # noqa: BLE001 - e.g. a name that is imported only for type checkers
         return None
 
 

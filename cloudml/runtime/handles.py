@@ -91,7 +91,7 @@ class Dataset(_Stored):
         """Write a frame, array or JSON value at `path` (a folder with the object and its manifest)."""
         self._save(frame)
 
-    def load(self, type: type[Any] | str | None = None) -> Any:
+    def load(self, type: type[Any] | str | None = None) -> Any:  # noqa: A002 - reads best where it is called
         """What `save` wrote, as the type it had, or as `type` (a class or its dotted name) of the same family.
 
         Raises:
@@ -152,8 +152,8 @@ def stored_object(path: Path) -> Path:
     return found[0]
 
 
-def _trusted(format: str, folder: Path) -> list[str]:
-    if format not in ("skops", "joblib"):
+def _trusted(stored_format: str, folder: Path) -> list[str]:
+    if stored_format not in ("skops", "joblib"):
         return []
     from cloudml.runtime.codecs.estimators import trusted_types
 

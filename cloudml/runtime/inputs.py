@@ -14,7 +14,7 @@ from cloudml.runtime.envelope import Artifact, Envelope, Input
 from cloudml.runtime.failures import CorruptArtifact, MissingSecret, UnreadableInput
 from cloudml.runtime.function import annotation_of
 
-SECRET_PREFIX = "CLOUDML_SECRET_"
+SECRET_PREFIX = "CLOUDML_SECRET_"  # noqa: S105 - the name of a variable, not its value
 LISTS = frozenset({"list", "tuple", "Sequence", "Iterable", "Collection"})
 PATH = "pathlib.Path"
 

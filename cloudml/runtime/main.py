@@ -34,7 +34,7 @@ def run(envelope_path: str) -> int:
     try:
         envelope = read_envelope(envelope_path)
     except (OSError, EnvelopeError) as error:
-        print(f"cloudml: {error}", file=sys.stderr)
+        sys.stderr.write(f"cloudml: {error}\n")
         return FAILED
     recorder = reporting.Recorder(envelope)
     reporting.record_to(recorder)
@@ -60,7 +60,7 @@ def _attempt(envelope: Envelope) -> dict[str, Any]:
         stored, values = _execute(envelope, secrets)
     except TrialPruned:
         return _result("pruned")
-    except BaseException as error:  # SystemExit and Interrupted too: the driver must learn of each
+    except BaseException as error:  # noqa: BLE001 - SystemExit and Interrupted too: the driver must learn of each
         return _result("failed", failure=describe(error, envelope.paths, secrets.values()))
     return _result("succeeded", outputs=[item._asdict() for item in stored], values=values)
 
@@ -107,10 +107,10 @@ def _finish(envelope: Envelope, result: dict[str, Any]) -> int:
     temporary = f"{envelope.result}.tmp"
     try:
         with open(temporary, "w", encoding="utf-8") as file:
-            json.dump(result, file)
+            file.write(json.dumps(result))
         os.replace(temporary, envelope.result)
     except OSError as error:
-        print(f"cloudml: step {envelope.step!r} cannot write its result: {error}", file=sys.stderr)
+        sys.stderr.write(f"cloudml: step {envelope.step!r} cannot write its result: {error}\n")
         return FAILED
     return FAILED if result["status"] == "failed" else SUCCEEDED
 

@@ -80,6 +80,12 @@ def load_predictor(model_path: str, predictor: str | None, paths: Sequence[str] 
     return Predictor(lambda frame: function(model, frame), _frame_kind(_annotation_text(function, names[1])), None)
 
 
+def rows_for(function: Callable[..., Any], rows: list[Row], position: int) -> Any:
+    """The rows as the parameter at `position` wants them: a polars or pandas frame, or the list itself."""
+    names = positional_names(function)
+    return make_frame(rows, _frame_kind(_annotation_text(function, names[position])))
+
+
 def load_model(path: str) -> Any:
     """The estimator in a model artifact: a file of a codec, or a folder that `Model.save` wrote."""
     from cloudml.runtime.codecs.estimators import read_estimator
@@ -139,10 +145,10 @@ def _scores(answer: Any) -> Any:
 
 def _matrix(rows: list[Row]) -> Any:
     """Rows as a matrix in the order of the first row, for a model that does not know its features' names."""
-    import numpy
+    import numpy as np
 
     names = tuple(rows[0])
-    return numpy.array([list(_select(row, index, names).values()) for index, row in enumerate(rows)])
+    return np.array([list(_select(row, index, names).values()) for index, row in enumerate(rows)])
 
 
 def _select(row: Row, index: int, features: tuple[str, ...]) -> Row:
@@ -161,14 +167,14 @@ def make_frame(rows: list[Row], kind: str) -> Any:
     if kind == "rows":
         return rows
     if kind == "pandas":
-        import pandas
+        import pandas as pd
 
-        return pandas.DataFrame(rows)
-    import polars
+        return pd.DataFrame(rows)
+    import polars as pl
 
     try:
-        return polars.DataFrame(rows, infer_schema_length=None)
-    except (TypeError, polars.exceptions.PolarsError) as error:
+        return pl.DataFrame(rows, infer_schema_length=None)
+    except (TypeError, pl.exceptions.PolarsError) as error:
         raise ValueError(f"the rows do not form a table: {error}") from error
 
 

@@ -57,7 +57,7 @@ class Recorder:
         self._next_progress = now + PROGRESS_INTERVAL
         temporary = f"{self._progress_path}.{os.getpid()}.tmp"
         with open(temporary, "w", encoding="utf-8") as file:
-            json.dump({"done": done, "total": total, "text": text}, file)
+            file.write(json.dumps({"done": done, "total": total, "text": text}))
         os.replace(temporary, self._progress_path)
 
     def _append(self, line: str) -> None:
@@ -82,7 +82,7 @@ _recorder: Recorder | None = None
 
 def record_to(recorder: Recorder | None) -> None:
     """Send what follows to `recorder`; None ends it. A process runs one step at a time."""
-    global _recorder
+    global _recorder  # noqa: PLW0603 - not a ContextVar: reports may come from the threads of the user
     _recorder = recorder
 
 

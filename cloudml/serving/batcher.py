@@ -117,7 +117,7 @@ def run_batch(predict: Predict, requests: Sequence[list[Row]]) -> list[Outcome]:
         merged = [dict(row) for rows in requests for row in rows]
         try:
             return _split(_checked(predict, merged), requests)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever the model raises
             _log.warning("a batch of %d requests failed (%s); trying them one by one", len(requests), error)
     return [_attempt(predict, rows) for rows in requests]
 
@@ -125,7 +125,7 @@ def run_batch(predict: Predict, requests: Sequence[list[Row]]) -> list[Outcome]:
 def _attempt(predict: Predict, rows: list[Row]) -> Outcome:
     try:
         return _checked(predict, rows)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever the model raises
         return error
 
 

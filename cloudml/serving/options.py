@@ -13,7 +13,7 @@ from cloudml.serving.schema import FeatureSchema
 from cloudml.serving.state import Limits
 
 _PORT_VARIABLES = ("AIP_HTTP_PORT", "SAGEMAKER_BIND_TO_PORT")
-_LOOPBACK, _EVERYWHERE = "127.0.0.1", "0.0.0.0"
+_LOOPBACK, _EVERYWHERE = "127.0.0.1", "0.0.0.0"  # noqa: S104 - only where a cloud asks for it
 
 
 class OptionError(Exception):

@@ -32,6 +32,7 @@ _ALIASES: dict[str, Format] = {
     CSV: "text/csv",
 }
 
+_SUPPORTED = f"{JSON}, {JSON_LINES}, {CSV}"
 _LAYOUTS = '{"instances": [...]}, a list of rows, {"dataframe_records": [...]} or {"dataframe_split": {...}}'
 
 
@@ -52,7 +53,7 @@ def content_type(header: str) -> ContentType:
     kind = message.get_content_type() if "/" in header else header
     parameters = {str(key).lower(): str(value).lower() for key, value in (message.get_params() or [])[1:]}
     if kind not in _ALIASES:
-        raise RequestProblem(415, f"cannot read {kind!r}; send one of {', '.join((JSON, JSON_LINES, CSV))}")
+        raise RequestProblem(415, f"cannot read {kind!r}; send one of {_SUPPORTED}")
     if parameters.get("charset", "utf-8") not in ("utf-8", "utf8", "us-ascii"):
         raise RequestProblem(415, f"cannot read the charset {parameters['charset']!r}; send UTF-8")
     return ContentType(_ALIASES[kind], parameters)
@@ -67,7 +68,7 @@ def negotiate(accept: str, default: Format) -> Format:
             return default
         if media_type in _ALIASES:
             return _ALIASES[media_type]
-    raise RequestProblem(406, f"cannot answer as {accept!r}; accept one of {', '.join((JSON, JSON_LINES, CSV))}")
+    raise RequestProblem(406, f"cannot answer as {accept!r}; accept one of {_SUPPORTED}")
 
 
 def parse(body: bytes, kind: ContentType, schema: FeatureSchema) -> list[Row]:

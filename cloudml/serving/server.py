@@ -126,7 +126,7 @@ async def _make_ready(
 ) -> None:
     try:
         state.schema = await batcher.run(lambda: model.load(options))
-    except (Exception, SystemExit) as error:
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever the model raises
         _log.error("the model cannot be served", exc_info=error)
         _log.error("the model cannot be served: %s: %s", type(error).__name__, error)
         state.phase, state.reason = "failed", f"{type(error).__name__} while loading"

@@ -32,7 +32,7 @@ def parameter_problem(parameter: Parameter) -> str | None:
     return parameter_value_problem(parameter, parameter.default)
 
 
-def parameter_value_problem(parameter: Parameter, value: Any) -> str | None:
+def parameter_value_problem(parameter: Parameter, value: Any) -> str | None:  # noqa: PLR0911 - one line a rule
     """Why a value may not be given for a parameter; None when it may."""
     if isinstance(value, RunRef):
         return (
@@ -60,7 +60,7 @@ def schedule_problem(schedule: Schedule) -> str | None:
     return None
 
 
-def dimension_problem(dimension: Dimension) -> str | None:
+def dimension_problem(dimension: Dimension) -> str | None:  # noqa: PLR0911 - one line a rule
     """An axis of a search space that has nothing to draw from."""
     if dimension.type == "choice":
         if dimension.low is not None or dimension.high is not None or dimension.step is not None or dimension.log:

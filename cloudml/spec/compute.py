@@ -9,7 +9,7 @@ from pydantic import Field
 from cloudml.spec.node import Node, Positive, Seconds
 
 ErrorClass: TypeAlias = Literal["transient", "timeout", "memory", "crash", "interrupted", "error"]
-"""Why an attempt ended: a passing fault, its time limit, memory, a dead process, a reclaimed machine, or an exception."""
+"""Why an attempt ended: a passing fault, its time limit, memory, a dead process, a reclaimed machine, an exception."""
 
 
 class Resources(Node):
@@ -44,7 +44,7 @@ class Cache(Node):
 
 
 class Spot(Node):
-    """Run on reclaimable capacity; `max_wait` seconds for it in all. An interrupted step resumes from its checkpoint."""
+    """Run on reclaimable capacity; `max_wait` seconds for it in all. An interrupted step resumes from a checkpoint."""
 
     max_wait: Seconds | None = None
 

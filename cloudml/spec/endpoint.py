@@ -1,4 +1,4 @@
-"""An online endpoint: capacity, capture, and how a new version takes over. Weights are percent, rates are shares 0..1."""
+"""An online endpoint: capacity, capture, and how a new version takes over. Weights are percent, rates shares 0..1."""
 
 from __future__ import annotations
 

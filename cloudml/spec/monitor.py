@@ -14,8 +14,8 @@ class Threshold(Node):
     """A limit on a statistic.
 
     `psi`: reference deciles, natural logarithm, shares floored at 1e-4, nulls a bin of their own.
-    `js`: base-2 divergence. `ks`, `linf`: largest difference. `wasserstein`: W1 over the reference's standard deviation.
-    `null_share`, `error_rate`: shares 0..1. `latency_p95`, `latency_p99`: milliseconds. `quality`: the metric in `field`.
+    `js`: base-2 divergence. `ks`, `linf`: largest difference. `wasserstein`: W1 over the reference's deviation.
+    `null_share`, `error_rate`: shares 0..1. `latency_p95`, `latency_p99`: milliseconds. `quality`: the metric `field`.
     """
 
     statistic: Literal[

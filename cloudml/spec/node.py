@@ -10,7 +10,7 @@ SPEC_VERSION = "1"
 """Version of the document format. A reader refuses a document of another major version."""
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,62}$")]
-"""A name that is legal, after the backends' own mapping, everywhere: a letter, then at most 62 letters, digits, `_`, `-`."""
+"""A name that every backend can map to one of its own: a letter, then 62 letters, digits, `_`, `-` at most."""
 
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$")]
 """A Python identifier: the name of an argument, an output or a metric."""

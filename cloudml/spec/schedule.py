@@ -37,7 +37,7 @@ class Alert(Node):
 
 
 class Retrain(Node):
-    """Start the pipeline again, not sooner than `cooldown` seconds after the last time, at most `limit` times in `period` seconds."""
+    """Start the pipeline again, `cooldown` seconds after the last time or later, at most `limit` times in `period`."""
 
     cooldown: Seconds = 86400.0
     limit: Annotated[int, Field(ge=1)] | None = None

@@ -190,7 +190,7 @@ class DeployStep(BaseStep):
 class VerifyStep(BaseStep):
     """Calls a deployed endpoint and fails unless it answers right.
 
-    `sample` is a table of rows to send; `function` may judge the answers: `(rows, predictions) -> None`, raising when wrong.
+    `sample` is a table of rows to send; `function` may judge the answers: `(rows, predictions) -> None`, or raise.
     `p95` is in milliseconds. Every answer must be 2xx up to `max_error_rate`.
     """
 
@@ -256,7 +256,7 @@ FIXED_OUTPUTS: dict[str, tuple[Port, ...]] = {
         Port(name="best_value", type="float"),
         Port(name="trials", type="list"),
     ),
-    "batch_prediction": (Port(name="predictions", type="cloudml.Dataset", mode="handle"),),
+    "batch_prediction": (Port(name="predictions", type="polars.DataFrame"),),
     "register": (Port(name="version", type="cloudml.ModelVersion"),),
     "approve": (Port(name="approval", type="dict"),),
     "deploy": (Port(name="endpoint", type="cloudml.Endpoint"),),

@@ -121,7 +121,7 @@ def accepts(producer: str, consumer: str) -> bool:
 
 
 def fits(value: Any, type_name: str) -> bool:
-    """Whether a JSON value may be given for a parameter of the type. An int may stand for a float, a bool for neither."""
+    """Whether a JSON value may be given for a parameter of the type. An int may stand for a float, a bool may not."""
     return any(_fits_one(value, member) for member in members(type_name))
 
 

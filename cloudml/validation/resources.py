@@ -1,4 +1,4 @@
-"""What the pipeline declares beside its steps: parameters, endpoints, monitors, alerts, schedules; and who uses them."""
+"""What a pipeline declares beside its steps: parameters, endpoints, monitors, alerts, schedules; and who uses it."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ from cloudml.plan import Resource
 from cloudml_local.compile.tasks import emit
 
 DOCUMENT_VERSION = 1
+_BLOCKS = (spec.GroupStep, spec.ConditionStep)
 
 
 def compile_pipeline(pipeline: spec.Pipeline, target: Target, sources: Sources) -> tuple[Resource, ...]:
@@ -57,8 +58,8 @@ def _tasks(pipeline: spec.Pipeline, sources: Sources) -> list[dict[str, Any]]:
         if not isinstance(step, (spec.GroupStep, spec.FinallyStep)):
             found.append((step, place))
         stack.extend(reversed(_inside(step, place)))
-    groups = {step.name: _members(step) for step in spec.walk(pipeline.steps) if isinstance(step, spec.GroupStep)}
-    return [_task(step, place, places, groups, sources) for step, place in found]
+    blocks = {step.name: _members(step) for step in spec.walk(pipeline.steps) if isinstance(step, _BLOCKS)}
+    return [_task(step, place, places, blocks, sources) for step, place in found]
 
 
 def _inside(step: spec.BaseStep, place: _Place) -> Sequence[tuple[spec.BaseStep, _Place]]:
@@ -74,19 +75,20 @@ def _inside(step: spec.BaseStep, place: _Place) -> Sequence[tuple[spec.BaseStep,
     return [(one, place) for one in spec.children(step)]
 
 
-def _members(group: spec.BaseStep) -> list[str]:
-    return [step.name for step in spec.walk((group,)) if not isinstance(step, (spec.GroupStep, spec.FinallyStep))]
+def _members(block: spec.BaseStep) -> list[str]:
+    """What `after=block` waits for: all that lies in it."""
+    return [step.name for step in spec.walk((block,)) if not isinstance(step, (spec.GroupStep, spec.FinallyStep))]
 
 
 def _task(
     step: spec.BaseStep,
     place: _Place,
     places: dict[str, _Place],
-    groups: dict[str, list[str]],
+    blocks: dict[str, list[str]],
     sources: Sources,
 ) -> dict[str, Any]:
     needs: dict[str, None] = {}
-    for name in _upstream(step, groups):
+    for name in _upstream(step, blocks):
         needs[_visible(name, place, places)] = None
     for name, _ in place.guards:
         needs[name] = None
@@ -105,8 +107,8 @@ def _task(
     }
 
 
-def _upstream(step: spec.BaseStep, groups: dict[str, list[str]]) -> list[str]:
-    found = [name for after in step.after for name in groups.get(after, [after])]
+def _upstream(step: spec.BaseStep, blocks: dict[str, list[str]]) -> list[str]:
+    found = [name for after in step.after for name in blocks.get(after, [after])]
     for _, value in spec.arguments(step):
         found += [leaf.step for leaf in spec.references(value) if isinstance(leaf, spec.OutputRef)]
         found += [leaf.map for leaf in spec.references(value) if isinstance(leaf, spec.ItemRef)]

@@ -8,6 +8,9 @@
     processes    is this process still the one in the record?
     launch       starting the router so that it belongs to no command
     control      asking a running router
+    ending       ending a router from outside
+    calls        HTTP to the endpoint's own port
+    faults       the errors, a function for each code
     router/      the process itself: the data port, the model servers, the switch from blue to green
 
 A command imports only what the manager needs, which is the standard library.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -13,6 +14,7 @@ class Deployment:
 
     `project` is put on the servers' import path; `sample` holds rows the model accepts: the first of them are the
     warm-up, their types the check of every request. `request_timeout` is in seconds, `copies` counts processes.
+    Raises ValueError for fewer than one copy, a time that is not positive, or sample rows that are not JSON.
     """
 
     model: str
@@ -26,6 +28,16 @@ class Deployment:
     request_timeout: float = 60.0
     copies: int = 1
     features: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.copies < 1:
+            raise ValueError(f"a deployment needs at least one copy, got {self.copies}")
+        if self.request_timeout <= 0:
+            raise ValueError(f"the request timeout must be positive, got {self.request_timeout}")
+        try:
+            json.dumps(self.sample, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"the sample rows must hold JSON values, null for a missing one: {error}") from error
 
     def same_service(self, other: Deployment) -> bool:
         """Would a client notice no difference? Where the file lies does not matter: the digest says what it holds."""

@@ -33,7 +33,7 @@ def launch_router(paths: EndpointPaths) -> None:
     try:
         _keep_log_short(paths.log)
         with open(paths.log, "ab") as log:
-            starter = subprocess.Popen(
+            starter = subprocess.Popen(  # noqa: S603 - our own interpreter, arguments as a list
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

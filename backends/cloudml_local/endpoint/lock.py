@@ -31,14 +31,18 @@ def exclusive(paths: EndpointPaths, seconds: float, on_wait: Callable[[], None] 
 def _acquire(descriptor: int, name: str, seconds: float, on_wait: Callable[[], None] | None) -> None:
     deadline = time.monotonic() + seconds
     waited = False
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                raise faults.busy(name, seconds) from None
+    while not _try(descriptor):
+        if time.monotonic() > deadline:
+            raise faults.busy(name, seconds)
         if not waited and on_wait is not None:
             on_wait()
         waited = True
         time.sleep(_POLL_SECONDS)
+
+
+def _try(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

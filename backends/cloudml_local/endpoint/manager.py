@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import http.client
 import shutil
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from cloudml.errors import StateError
 from cloudml_local.endpoint import control, faults, processes
+from cloudml_local.endpoint.calls import call, confirm
 from cloudml_local.endpoint.deployment import Deployment, EndpointStatus
+from cloudml_local.endpoint.ending import (
+    ASK_SECONDS,
+    STOP_SECONDS,
+    answers,
+    ask_to_stop,
+    end_router,
+    readable,
+    wait_silent,
+)
 from cloudml_local.endpoint.launch import launch_router, require_packages, tail
 from cloudml_local.endpoint.lock import exclusive
 from cloudml_local.endpoint.paths import EndpointPaths, endpoint_names
@@ -19,8 +29,6 @@ from cloudml_local.endpoint.record import Record, read_record, utc_now, write_re
 
 Progress = Callable[[str], None]
 
-_ASK_SECONDS = 2.0
-_STOP_SECONDS = 30.0
 _LOCK_MARGIN_SECONDS = 30.0
 _SILENCE_MARGIN_SECONDS = 30.0
 _LOST = "its router is not running: it was killed, or the machine was started again"
@@ -61,7 +69,7 @@ class EndpointManager:
         if not _alive(paths, record):
             return _status(_without_router(record))
         try:
-            answer = control.ask(record.control, "status", timeout=_ASK_SECONDS)
+            answer = control.ask(record.control, "status", timeout=ASK_SECONDS)
         except control.ControlFailed as error:
             return _status(replace(record, status="failed", error=f"its router does not answer: {error}"))
         return _status(Record.from_dict(answer["record"]), answer["counters"])
@@ -84,13 +92,13 @@ class EndpointManager:
         paths = EndpointPaths.of(self._root, name)
         self._record(name)
         # Before the lock, which a deploy may hold for minutes.
-        _ask_to_stop(paths)
-        with exclusive(paths, _STOP_SECONDS + _LOCK_MARGIN_SECONDS):
+        ask_to_stop(paths)
+        with exclusive(paths, STOP_SECONDS + _LOCK_MARGIN_SECONDS):
             record = read_record(paths)
             if record is None:
                 raise faults.unknown(name, endpoint_names(self._root))
             if _alive(paths, record):
-                _end_router(paths, record)
+                end_router(paths, record)
                 record = read_record(paths) or record
             if record.pid is not None or record.status != "stopped":
                 record = replace(
@@ -104,13 +112,13 @@ class EndpointManager:
         paths = EndpointPaths.of(self._root, name)
         if not paths.record.exists():
             raise faults.unknown(name, endpoint_names(self._root))
-        _ask_to_stop(paths)
-        with exclusive(paths, _STOP_SECONDS + _LOCK_MARGIN_SECONDS):
-            record = _readable(paths)
+        ask_to_stop(paths)
+        with exclusive(paths, STOP_SECONDS + _LOCK_MARGIN_SECONDS):
+            record = readable(paths)
             if record is None:
-                _wait_silent(str(paths.control))
+                wait_silent(str(paths.control))
             elif _alive(paths, record):
-                _end_router(paths, record)
+                end_router(paths, record)
             shutil.rmtree(paths.folder, ignore_errors=True)
             paths.control.unlink(missing_ok=True)
 
@@ -131,7 +139,7 @@ class EndpointManager:
         if not _alive(paths, record):
             raise faults.not_running(name, _without_router(record).status)
         try:
-            return _http(record.port, "POST", "/invocations", timeout, body, {"Content-Type": content_type})
+            return call(record.port, "POST", "/invocations", timeout, body, {"Content-Type": content_type})
         except ConnectionError:
             raise faults.not_running(name, "not reachable") from None
         except (OSError, http.client.HTTPException) as error:
@@ -143,7 +151,7 @@ class EndpointManager:
         if not _alive(EndpointPaths.of(self._root, name), record):
             raise faults.not_running(name, _without_router(record).status)
         try:
-            return dict(control.ask(record.control, "metrics", timeout=_ASK_SECONDS))
+            return dict(control.ask(record.control, "metrics", timeout=ASK_SECONDS))
         except control.ControlFailed as error:
             raise faults.router_failed(name, f"does not answer: {error}") from error
 
@@ -171,19 +179,17 @@ class EndpointManager:
             except control.ControlFailed as error:
                 raise faults.router_failed(name, f"went away: {error}\n{tail(paths.log)}") from error
             status = _status(Record.from_dict(answer["record"]), answer["counters"])
-            _confirm(status)
+            confirm(status)
             return status
 
     def _running_router(self, paths: EndpointPaths, say: Progress) -> Record:
         """The record of a router that answers; a dead or dumb one is replaced."""
-        record = _readable(paths)
+        record = readable(paths)
         if record is not None and _alive(paths, record):
-            try:
-                control.ask(record.control, "status", timeout=_ASK_SECONDS)
+            if answers(record.control):
                 return record
-            except control.ControlFailed:
-                say("the router does not answer; it is replaced")
-                processes.kill(record.pid or 0, record.start_time)
+            say("the router does not answer; it is replaced")
+            processes.kill(record.pid or 0, record.start_time)
         if record is not None and not record.belongs_to(paths):
             # A copied folder: the port is the original's.
             write_record(paths, replace(record, folder=str(paths.folder), port=0, pid=None, start_time=""))
@@ -201,7 +207,7 @@ class EndpointManager:
         serves = blue is not None and blue.serving
         if not serves and record.pid is not None:
             # With nothing to serve the router ends itself; a failed deploy leaves no process behind.
-            processes.wait_gone(record.pid, record.start_time, _STOP_SECONDS)
+            processes.wait_gone(record.pid, record.start_time, STOP_SECONDS)
         if refusal.kind == "not_ready":
             return faults.not_ready(paths.name, refusal.reason, blue_serves=serves)
         return faults.router_failed(paths.name, f"did not deploy: {refusal.reason}")
@@ -213,8 +219,6 @@ class EndpointManager:
         return record
 
     def _status_or_damage(self, name: str) -> EndpointStatus:
-        from cloudml.errors import StateError
-
         try:
             status = self.status(name)
         except StateError as error:
@@ -228,16 +232,6 @@ def _say_nothing(text: str) -> None:
 
 def _alive(paths: EndpointPaths, record: Record) -> bool:
     return processes.is_running(record.pid, record.start_time) and record.belongs_to(paths)
-
-
-def _readable(paths: EndpointPaths) -> Record | None:
-    """The record, or None when there is none that can be read."""
-    from cloudml.errors import StateError
-
-    try:
-        return read_record(paths)
-    except StateError:
-        return None
 
 
 def _without_router(record: Record) -> Record:
@@ -264,73 +258,6 @@ def _status(record: Record, counters: Mapping[str, Any] | None = None) -> Endpoi
         started_at=served.since if served else "",
         counters=counters or {},
     )
-
-
-def _ask_to_stop(paths: EndpointPaths) -> None:
-    record = _readable(paths)
-    path = record.control if record is not None and record.belongs_to(paths) else str(paths.control)
-    try:
-        control.ask(path, "stop", timeout=_ASK_SECONDS)
-    except (control.ControlFailed, control.RouterRefused):
-        # Not there, or not listening: whoever holds the lock next ends it by its number.
-        return
-
-
-def _wait_silent(socket_path: str) -> None:
-    """Without a record nobody knows the router's number: it has gone when its socket answers no more."""
-    deadline = time.monotonic() + _STOP_SECONDS
-    while time.monotonic() < deadline:
-        try:
-            control.ask(socket_path, "status", timeout=_ASK_SECONDS)
-        except (control.ControlFailed, control.RouterRefused):
-            return
-        time.sleep(0.05)
-
-
-def _end_router(paths: EndpointPaths, record: Record) -> None:
-    """Ask it, wait for it, and kill it if it does not go; its model servers go with it."""
-    assert record.pid is not None
-    _ask_to_stop(paths)
-    if not processes.wait_gone(record.pid, record.start_time, _STOP_SECONDS):
-        processes.kill(record.pid, record.start_time)
-        if processes.is_running(record.pid, record.start_time):
-            raise faults.router_failed(record.name, f"cannot be ended (process {record.pid})")
-
-
-def _confirm(status: EndpointStatus) -> None:
-    """Success is what the endpoint says it serves, on its own port. Raises StateError (CML525)."""
-    wanted = f"version {status.version}, deployment {status.deployment_id}"
-    deadline = time.monotonic() + _ASK_SECONDS
-    while True:
-        try:
-            _, headers, _ = _http(status.port, "GET", "/health", _ASK_SECONDS)
-            found = (
-                f"version {headers.get('x-cloudml-model-version')}, deployment {headers.get('x-cloudml-deployment')}"
-            )
-        except (OSError, http.client.HTTPException) as error:
-            found = f"nothing ({error})"
-        if found == wanted:
-            return
-        if time.monotonic() > deadline:
-            raise faults.serves_another(status.name, wanted, found)
-        time.sleep(0.05)
-
-
-def _http(
-    port: int,
-    method: str,
-    path: str,
-    timeout: float,
-    body: bytes | None = None,
-    headers: Mapping[str, str] | None = None,
-) -> tuple[int, dict[str, str], bytes]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
-    try:
-        connection.request(method, path, body, dict(headers or {}))
-        response = connection.getresponse()
-        return response.status, {key.lower(): value for key, value in response.getheaders()}, response.read()
-    finally:
-        connection.close()
 
 
 __all__ = ["Deployment", "EndpointManager", "EndpointStatus"]

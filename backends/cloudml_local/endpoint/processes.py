@@ -5,18 +5,16 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 _POLL_SECONDS = 0.02
+_HAS_PROC = os.path.exists("/proc/self/stat")
 
 
 def start_time(pid: int) -> str | None:
     """When the process started, as text that no other process with that number has; None when it does not run."""
-    if sys.platform == "linux":
-        return _from_proc(pid)
-    return _from_ps(pid)
+    return _from_proc(pid) if _HAS_PROC else _from_ps(pid)
 
 
 def is_running(pid: int | None, started: str) -> bool:
@@ -66,5 +64,6 @@ def _boot() -> str:
 
 def _from_ps(pid: int) -> str | None:
     command = ["ps", "-o", "stat=,lstart=", "-p", str(pid)]
-    answer = subprocess.run(command, capture_output=True, text=True, check=False).stdout.split(maxsplit=1)
+    listed = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - the number is ours
+    answer = listed.stdout.split(maxsplit=1)
     return None if len(answer) < 2 or answer[0].startswith("Z") else answer[1].strip()

@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cloudml.errors import CorruptArtifact
 from cloudml_local.engine.workers import Exit
 from cloudml_local.state.store import Store, remove, store_error
 
+_NO_FAILURE = {"class": "error", "exception": "", "message": "it failed", "traceback": "", "where": ""}
 _CRASHES = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE}
 
 
@@ -89,19 +91,32 @@ def conclude(
 ) -> Outcome:
     """Read what an attempt left; its outputs go into the store. `why_killed` is our own reason for killing it."""
     result = _result(folder)
-    if why_killed is not None:
+    status = None if result is None else result.get("status")
+    if why_killed is not None and (status != "succeeded" or why_killed["class"] != "interrupted"):
         return Outcome("failed", failure=why_killed)
-    if result is None or (ended.code < 0 and result["status"] != "succeeded"):
+    if result is None or (ended.code < 0 and status != "succeeded"):
         return Outcome("failed", failure=_crash(ended))
-    if result["status"] == "failed":
-        return Outcome("failed", failure=result["failure"], reports=result.get("reports", []))
-    types = {port["name"]: port["type"] for port in ports}
+    try:
+        if status == "failed":
+            return Outcome("failed", failure={**_NO_FAILURE, **result["failure"]}, reports=result["reports"])
+        outputs = _adopt(folder, result["outputs"], store, {port["name"]: port["type"] for port in ports})
+        return Outcome(str(status), outputs, dict(result["values"]), list(result["reports"]), None)
+    except (KeyError, TypeError, ValueError, AttributeError, CorruptArtifact) as error:
+        message = f"the step's result.json is not what cloudml.runtime writes: {error}"
+        return Outcome("failed", failure=failure("error", "InvalidResult", message))
+
+
+def _adopt(
+    folder: Path, records: list[dict[str, Any]], store: Store, types: dict[str, str]
+) -> dict[str, dict[str, Any]]:
     outputs = {}
-    for record in result["outputs"]:
-        store.adopt(_inside(folder, record["path"]), record["digest"])
+    for record in records:
         kept = {name: record[name] for name in ("format", "digest", "size", "filename")}
+        if not isinstance(kept["filename"], str) or Path(kept["filename"]).name != kept["filename"]:
+            raise ValueError(f"{kept['filename']!r} is not the name of a file")
         outputs[record["name"]] = {"type": types[record["name"]], **kept}
-    return Outcome(result["status"], outputs, result["values"], result.get("reports", []), None)
+        store.adopt(_inside(folder, record["path"]), record["digest"])
+    return outputs
 
 
 def _inside(folder: Path, path: str) -> Path:
@@ -109,15 +124,19 @@ def _inside(folder: Path, path: str) -> Path:
     found = Path(path)
     if not found.is_relative_to(folder) or ".." in found.parts:
         raise ValueError(f"output {path} is outside of {folder}")
+    if found.resolve() != folder.resolve() / found.relative_to(folder):
+        raise ValueError(f"output {path} is a symbolic link; an artifact holds its content itself")
+    if not found.exists():
+        raise ValueError(f"output {path} is not there")
     return found
 
 
 def _result(folder: Path) -> dict[str, Any] | None:
     try:
-        result: dict[str, Any] = json.loads((folder / "result.json").read_bytes())
+        result = json.loads((folder / "result.json").read_bytes())
     except (OSError, ValueError):
         return None
-    return result
+    return result if isinstance(result, dict) else None
 
 
 def _crash(ended: Exit) -> dict[str, Any]:

@@ -124,20 +124,10 @@ def _percentile(values: list[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, max(0, -int(-share * len(ordered) // 1) - 1))]
 
 
-def _judge(function: str, rows: list[dict[str, Any]], predictions: list[Any]) -> None:
-    import importlib
+def _judge(name: str, rows: list[dict[str, Any]], predictions: list[Any]) -> None:
+    """Let the project's own function look at rows and answers; it gets the kind of frame that it asks for."""
+    from cloudml.runtime.function import load_function
+    from cloudml.runtime.predictor import rows_for
 
-    module, _, name = function.partition(":")
-    target = getattr(importlib.import_module(module), name)
-    getattr(target, "fn", target)(rows, predictions)
-
-
-def predict(
-    model: Any, data: Any, predictor: str | None, batch_size: int, keep: list[str], paths: list[str], predictions: Any
-) -> None:
-    """Apply a model to a table and write the predictions."""
-    from cloudml.runtime.predictor import batch_predict
-
-    batch_predict(
-        model.path, data.path, predictions.path, predictor=predictor, batch_size=batch_size, keep=keep, paths=paths
-    )
+    function = load_function(name)
+    function(rows_for(function, rows, 0), predictions)

@@ -28,7 +28,7 @@ from cloudml_local.state.store import Store
 if TYPE_CHECKING:
     from cloudml_local.endpoint.manager import EndpointManager
 
-_DECIDED_ANEW = ("map", "condition", "deploy")
+_DECIDED_ANEW = ("map", "deploy")
 """Kinds whose end says nothing by itself: a map's items must be found again, an endpoint may have been stopped."""
 
 PROGRESS = 0.5
@@ -74,7 +74,8 @@ class Driver:
         self._begun: dict[str, float] = {}
         self._recalled: dict[str, dict[str, Any]] = {}
         self._endpoints: EndpointManager | None = None
-        self._retries = 0
+        self._retries: dict[int, Callable[[], None]] = {}
+        self._retry = 0
         self._finals_started = False
 
     @property
@@ -148,6 +149,8 @@ class Driver:
         """The run fails now: nothing new starts but the finally blocks; what runs is stopped."""
         self.failing = self.failing or reason
         self.pool.stop("the run failed")
+        for number in list(self._retries):
+            self._retries.pop(number)()
         for instance in list(self.waiting.values()):
             del self.waiting[instance.id]
             self.end(instance, "stopped", f"the run failed: {reason}")
@@ -157,12 +160,15 @@ class Driver:
         self.pool.submit(request)
 
     def retry_later(self, delay: float, action: Callable[[], None]) -> None:
-        """Call `action` after a delay that the run stays alive for."""
-        self._retries += 1
+        """Call `action` after a delay that the run stays alive for; at once when the run fails meanwhile."""
+        self._retry += 1
+        number = self._retry
+        self._retries[number] = action
 
         def fire() -> None:
-            self._retries -= 1
-            action()
+            waiting = self._retries.pop(number, None)
+            if waiting is not None:
+                waiting()
 
         self.timers.after(delay, fire)
 
@@ -311,9 +317,10 @@ class Driver:
             try:
                 told = json.loads(seen)
                 progress = (int(told["done"]), int(told["total"]))
-            except (ValueError, KeyError, TypeError):
-                continue
-            self.tell(instance, "running", str(told.get("text", "")), progress=progress)
+                text = str(told.get("text", ""))
+            except (ValueError, TypeError, LookupError, AttributeError, OverflowError):
+                continue  # a step may report nonsense
+            self.tell(instance, "running", text, progress=progress)
         self.timers.after(PROGRESS, self._watch)
 
 

@@ -190,10 +190,21 @@ class Graph:
         for need in instance.needs:
             if need.template["id"] in guards or need.status in DONE:
                 continue
-            if final and not need.template["final"] and need.template["id"] not in _referenced(instance):
+            ordered_only = need.template["id"] not in _referenced(instance)
+            if ordered_only and final and not need.template["final"]:
                 continue  # a finally step runs after what failed; only data it reads must exist
+            if ordered_only and need.status == "skipped" and self._bypassed(need):
+                continue  # it waits for a whole block, of which this branch was not taken
             return f"{need.id} {_past(need.status)}"
         return None
+
+    def _bypassed(self, instance: Instance) -> bool:
+        """Whether an instance lies in a branch that was not taken."""
+        for name, branch in instance.template["guards"]:
+            condition = self.find(name, instance)
+            if condition is not None and condition.status in DONE and condition.values.get("branch") != branch:
+                return True
+        return False
 
     def walk(self) -> Iterator[Instance]:
         """Instances in the author's order, items of a map in item order."""

@@ -12,7 +12,7 @@ from cloudml_local.engine.graph import Instance
 from cloudml_local.engine.key import key_of, key_parts
 from cloudml_local.engine.pool import Request
 from cloudml_local.engine.values import Unresolved
-from cloudml_local.state.store import remove
+from cloudml_local.state.store import sweep
 
 if TYPE_CHECKING:
     from cloudml_local.engine.driver import Driver
@@ -94,14 +94,15 @@ def _external(driver: Driver, value: Any, name: str) -> dict[str, Any]:
     }
 
 
+def preload(reads: dict[str, Any]) -> tuple[str, ...]:
+    """What to import before the process is forked; an estimator is stored by skops, which is slow to import."""
+    modules = tuple(reads.get("preload", ()))
+    return (*modules, "skops.io") if any(name.partition(".")[0] == "sklearn" for name in modules) else modules
+
+
 def run_job(driver: Driver, instance: Instance) -> None:
-    """Reuse a result or compute it."""
-    try:
-        bound = bind(driver, instance)
-    except Unresolved as problem:
-        driver.end(instance, "failed", str(problem))
-        return
-    run_bound(driver, instance, bound)
+    """Reuse a result or compute it. Raises Unresolved."""
+    run_bound(driver, instance, bind(driver, instance))
 
 
 def run_bound(driver: Driver, instance: Instance, bound: Bound, modules: tuple[str, ...] = ()) -> None:
@@ -154,7 +155,7 @@ def _attempt(driver: Driver, instance: Instance, bound: Bound, number: int, modu
             started=lambda: driver.begin(instance, number),
             cpu=float(reads.get("cpu") or 1),
             timeout=reads.get("timeout"),
-            modules=(*reads.get("preload", ()), *modules),
+            modules=(*preload(reads), *modules),
             environment=reads.get("environment") or {},
         )
     )
@@ -166,14 +167,14 @@ def _finished(
     ending = driver.ending(instance)
     place = folder_of(driver, instance)
     if outcome.status == "succeeded":
-        remove(place / str(number))
+        sweep(place / str(number))
         policy = instance.reads.get("cache") or {"enabled": False}
         driver.end(
             instance, "succeeded", outputs=outcome.outputs, values=outcome.values, key=bound.key, parts=bound.parts,
             reusable=policy["enabled"],
         )  # fmt: skip
         if instance.reads.get("checkpoint"):
-            remove(driver.state / "checkpoints" / bound.key[:32])
+            sweep(driver.state / "checkpoints" / bound.key[:32])
         return
     if ending is not None:
         driver.end(instance, "stopped", ending)
@@ -199,8 +200,12 @@ def _finished(
 
 def heal(driver: Driver, failed: dict[str, Any]) -> None:
     """A damaged artifact is set aside and forgotten, so that the next resume makes it anew."""
-    if failed.get("exception", "").rpartition(".")[2] != "CorruptArtifact":
-        return
+    if failed.get("exception", "").rpartition(".")[2] == "CorruptArtifact":
+        discard_damaged(driver)
+
+
+def discard_damaged(driver: Driver) -> None:
+    """Look at every artifact of this run, and forget those that are not what their digest says."""
     for instance in list(driver.graph.instances.values()):
         for output in instance.outputs.values():
             if instance.status in DONE and not driver.store.verify(output["digest"]):

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from cloudml.errors import CloudmlError
 from cloudml_local.engine.graph import Instance
-from cloudml_local.engine.jobs import run_job
+from cloudml_local.engine.jobs import discard_damaged, run_job
 from cloudml_local.engine.lifecycle import batch_prediction, deploy, register, verify
-from cloudml_local.engine.values import Unresolved
+from cloudml_local.engine.values import Damaged, Unresolved
 from cloudml_local.state.journal import now
 
 if TYPE_CHECKING:
@@ -25,6 +25,9 @@ def dispatch(driver: Driver, instance: Instance) -> None:
     """Start a task, or end it at once when its kind needs no process. Whatever is wrong with it becomes its reason."""
     try:
         _KINDS[instance.kind](driver, instance)
+    except Damaged as problem:
+        discard_damaged(driver)
+        driver.end(instance, "failed", f"{problem}. `cloudml resume {driver.run.id}` computes it again")
     except Unresolved as problem:
         driver.end(instance, "failed", str(problem))
     except CloudmlError as error:
@@ -115,7 +118,7 @@ def _text(driver: Driver, instance: Instance) -> str:
     values = {name: driver.resolver.json(value, instance) for name, value in instance.reads["arguments"].items()}
     try:
         return str(instance.reads["message"]).format(**values)
-    except (KeyError, IndexError, ValueError, AttributeError) as error:
+    except (KeyError, IndexError, ValueError, TypeError, AttributeError) as error:
         raise Unresolved(f"the message cannot be filled in: {error!r}") from None
 
 

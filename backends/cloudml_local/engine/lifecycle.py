@@ -9,11 +9,11 @@ from cloudml.backend.records import ModelVersion
 from cloudml.errors import NotFound
 from cloudml_local.engine.attempts import Outcome, Work
 from cloudml_local.engine.graph import Instance
-from cloudml_local.engine.jobs import Bound, folder_of, reuse, run_bound
+from cloudml_local.engine.jobs import Bound, folder_of, heal, reuse, run_bound
 from cloudml_local.engine.key import key_of, key_parts
 from cloudml_local.engine.pool import Request
 from cloudml_local.engine.values import Unresolved
-from cloudml_local.state.store import remove
+from cloudml_local.state.store import sweep
 
 if TYPE_CHECKING:
     from cloudml_local.engine.driver import Driver
@@ -219,16 +219,11 @@ def batch_prediction(driver: Driver, instance: Instance) -> None:
     """Predict in a process of its own, in chunks."""
     reads = instance.reads
     model = _artifact_input(driver, instance, "model", reads["model"])
-    data = {**_artifact_input(driver, instance, "data", reads["data"]), "type": "cloudml.Dataset", "mode": "handle"}
-    model = {**model, "type": "cloudml.Model", "mode": "handle"}
-    arguments = {
-        "predictor": reads["function"],
-        "batch_size": reads["batch_size"],
-        "keep": reads["keep"],
-        "paths": [driver.document["root"]],
-    }
-    ports = [{"name": "predictions", "type": "cloudml.Dataset", "mode": "handle", "fields": []}]
-    work = Work(instance.id, f"{_BUILTIN}:predict", [model, data], arguments, outputs=ports)
+    place = {"type": "pathlib.Path", "mode": "handle"}
+    data = {**_artifact_input(driver, instance, "data", reads["data"]), **place}
+    arguments = {"predictor": reads["function"], "batch_size": reads["batch_size"], "keep": reads["keep"]}
+    ports = [{"name": "predictions", "type": "polars.DataFrame", "mode": "value", "fields": []}]
+    work = Work(instance.id, "cloudml.runtime.batch:batch_predict", [{**model, **place}, data], arguments, outputs=ports)
     digests = {"model": model["digest"], "data": data["digest"]}
     parts = key_parts(reads, driver.document["lock"], arguments, digests, {})
     run_bound(driver, instance, Bound(work, parts, key_of(parts)), modules=("polars",))
@@ -257,7 +252,7 @@ def _process(
 
     def cleaned(outcome: Outcome) -> None:
         if outcome.status == "succeeded":
-            remove(place / "1")
+            sweep(place / "1")
         done(outcome)
 
     driver.submit(
@@ -283,6 +278,7 @@ def _ended_badly(driver: Driver, instance: Instance, outcome: Outcome, bound: Bo
     if ending is not None:
         driver.end(instance, "stopped", ending)
     else:
+        heal(driver, outcome.failure or {})
         parts = {} if bound is None else {"key": bound.key, "parts": bound.parts}
         driver.end(instance, "failed", outcome.reason, failure=outcome.failure, **parts)
     return True

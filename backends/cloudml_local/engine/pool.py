@@ -7,14 +7,19 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from cloudml.errors import StateError
 from cloudml_local.engine.attempts import Outcome, Work, conclude, failure, prepare
 from cloudml_local.engine.timers import Timers
 from cloudml_local.engine.workers import Job, Workers
 from cloudml_local.state.store import Store
+
+LOSSES = 2
+"""How often a job is started again because the workers' parent died, which is not the job's fault."""
 
 GRACE = 8.0
 """Seconds between SIGTERM and SIGKILL."""
@@ -36,6 +41,7 @@ class Request:
     timeout: float | None = None
     modules: tuple[str, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
+    losses: int = 0
 
 
 @dataclass
@@ -90,8 +96,8 @@ class Pool:
     def _start(self, request: Request, cores: float) -> None:
         request.started()
         threads = max(1, int(min(request.cpu, os.cpu_count() or 1)))
-        envelope = prepare(request.folder, self._run, request.attempt, request.work, [self._root], threads)
-        request.log.parent.mkdir(parents=True, exist_ok=True)
+        with _naming(request.work.step):
+            envelope = prepare(request.folder, self._run, request.attempt, request.work, [self._root], threads)
         environment = {"CLOUDML_RUN": self._run, "CLOUDML_STEP": request.work.step, **request.environment}
         if "POLARS_MAX_THREADS" not in os.environ:
             environment.setdefault("POLARS_MAX_THREADS", str(threads))
@@ -124,6 +130,15 @@ class Pool:
         for _, _, request in queued:
             request.done(Outcome("failed", failure=stopped))
 
+    def cancel(self, owner: str) -> None:
+        """End the processes of an owner that has ended already and wants to hear no more of them."""
+        stopped = failure("interrupted", "Stopped", f"{owner} ended")
+        self._queue = [one for one in self._queue if one[2].owner != owner]
+        heapq.heapify(self._queue)
+        for number, running in list(self._running.items()):
+            if running.request.owner == owner:
+                self._kill(number, stopped)
+
     def kill(self) -> None:
         """End every process at once."""
         for number in list(self._running):
@@ -137,7 +152,12 @@ class Pool:
                 continue
             self._free += running.cores
             request = running.request
-            request.done(conclude(request.folder, ended, self._store, request.work.outputs, running.killed))
+            if ended.lost and running.killed is None and request.losses < LOSSES:
+                self.submit(replace(request, losses=request.losses + 1))
+                continue
+            with _naming(request.work.step):
+                outcome = conclude(request.folder, ended, self._store, request.work.outputs, running.killed)
+            request.done(outcome)
 
     def news(self) -> Iterator[tuple[str, bytes]]:
         """Progress files that changed since the last look: the owner, and the file's content."""
@@ -152,3 +172,13 @@ class Pool:
 
     def close(self) -> None:
         self._workers.close()
+
+
+@contextmanager
+def _naming(step: str) -> Iterator[None]:
+    """An error of the state, told with the step that met it."""
+    try:
+        yield
+    except StateError as error:
+        message = f"step {step!r}: {error.message}"
+        raise StateError(message, where=error.where, hint=error.hint, code=error.code) from error

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 from cloudml.errors import MissingExtra
 from cloudml_local.engine.attempts import Outcome, retryable
 from cloudml_local.engine.graph import Instance
-from cloudml_local.engine.jobs import Bound, bind, folder_of, heal, reuse
+from cloudml_local.engine.jobs import Bound, bind, folder_of, heal, preload, reuse
 from cloudml_local.engine.pool import Request
-from cloudml_local.state.store import remove
+from cloudml_local.state.store import sweep
 
 if TYPE_CHECKING:
     from cloudml_local.engine.driver import Driver
@@ -70,16 +70,19 @@ class Study:
         return samplers.TPESampler(seed=seed)
 
     def advance(self) -> None:
-        """Tell what is known, ask what may be asked, end when all is told."""
+        """Ask what may be asked, then tell the next result: what a proposal knows never depends on who was quick."""
         while not self._broken:
-            while self._told < len(self._asked) and self._told in self._results:
+            if self._told < self._total and self._stopped():
+                return
+            if len(self._asked) < self._total and len(self._asked) - self._told < self._settings["parallel"]:
+                self._ask()
+            elif self._told in self._results:
                 self._tell(self._told)
-            if self._told == self._total:
+            elif self._told == self._total:
                 self._finish()
                 return
-            if len(self._asked) == self._total or len(self._asked) - self._told >= self._settings["parallel"]:
+            else:
                 return
-            self._ask()
 
     def _ask(self) -> None:
         trial = self._study.ask(self._distributions)
@@ -94,16 +97,16 @@ class Study:
         ):
             self._results[number] = earlier
             return
-        self._submit(number, dict(trial.params), 1)
+        self._submit(number, dict(trial.params), 1, self._pruning())
 
     def _whole(self, trial: dict[str, Any]) -> bool:
         return all(self._driver.store.has(output["digest"]) for output in trial["outputs"].values())
 
-    def _submit(self, number: int, params: dict[str, Any], attempt: int) -> None:
+    def _submit(self, number: int, params: dict[str, Any], attempt: int, pruning: dict[str, Any] | None) -> None:
         reads = self._instance.reads
         place = folder_of(self._driver, self._instance)
         work = replace(
-            self._bound.work, arguments={**self._bound.work.arguments, **params}, pruning=self._pruning(),
+            self._bound.work, arguments={**self._bound.work.arguments, **params}, pruning=pruning,
             checkpoint=str(place / f"checkpoint-{number}") if reads.get("checkpoint") else None,
         )  # fmt: skip
         self._driver.submit(
@@ -114,10 +117,10 @@ class Study:
                 log=place / f"trial-{number}.log",
                 attempt=attempt,
                 order=self._instance.order,
-                done=lambda outcome: self._ended(number, params, attempt, outcome),
+                done=lambda outcome: self._ended(number, params, attempt, outcome, pruning),
                 cpu=float(reads.get("cpu") or 1),
                 timeout=reads.get("timeout"),
-                modules=tuple(reads.get("preload", ())),
+                modules=preload(reads),
                 environment={**reads.get("environment", {}), "CLOUDML_TRIAL": str(number)},
             )
         )
@@ -141,39 +144,40 @@ class Study:
             "warmup_reports": policy["warmup_reports"],
         }
 
-    def _ended(self, number: int, params: dict[str, Any], attempt: int, outcome: Outcome) -> None:
-        ending = self._driver.ending(self._instance)
-        if self._broken or self._instance.ended:
-            return
-        if ending is not None and outcome.status == "failed":
-            self._broken = True
-            self._driver.end(self._instance, "stopped", ending)
+    def _ended(
+        self, number: int, params: dict[str, Any], attempt: int, outcome: Outcome, pruning: dict[str, Any] | None
+    ) -> None:
+        if self._broken or self._instance.ended or (outcome.status == "failed" and self._stopped()):
             return
         if outcome.status == "failed":
             failed = outcome.failure or {}
             heal(self._driver, failed)
             wait = retryable(self._instance.reads.get("retry"), attempt, failed)
             if wait is not None:
-                self._driver.retry_later(wait, lambda: self._again(number, params, attempt + 1))
+                self._driver.retry_later(wait, lambda: self._again(number, params, attempt + 1, pruning))
                 return
         result = self._record(params, outcome)
         self._driver.journal.save_trial(
             self._driver.run.id, self._instance.id, number, result["state"], params=params, value=result["value"],
             reports=result["reports"], outputs=result["outputs"], values=result["vals"], reason=result["reason"],
         )  # fmt: skip
-        remove(folder_of(self._driver, self._instance) / f"trial-{number}")
+        sweep(folder_of(self._driver, self._instance) / f"trial-{number}")
         self._results[number] = result
         if outcome.status == "failed":
             self._failed(number, outcome)
         self.advance()
 
-    def _again(self, number: int, params: dict[str, Any], attempt: int) -> None:
+    def _again(self, number: int, params: dict[str, Any], attempt: int, pruning: dict[str, Any] | None) -> None:
+        if not (self._broken or self._instance.ended or self._stopped()):
+            self._submit(number, params, attempt, pruning)
+
+    def _stopped(self) -> bool:
+        """End the study when the run stops or has failed; what was tried stays for the next resume."""
         ending = self._driver.ending(self._instance)
-        if ending is None:
-            self._submit(number, params, attempt)
-        elif not self._instance.ended:
+        if ending is not None:
             self._broken = True
             self._driver.end(self._instance, "stopped", ending)
+        return self._broken
 
     def _record(self, params: dict[str, Any], outcome: Outcome) -> dict[str, Any]:
         value = None
@@ -197,12 +201,14 @@ class Study:
             self._driver.end(
                 self._instance, "failed", reason, failure=outcome.failure, key=self._bound.key, parts=self._bound.parts
             )
+            self._driver.pool.cancel(self._instance.id)
 
     def _tell(self, number: int) -> None:
         result, trial = self._results[number], self._asked[number]
         states = self._optuna.trial.TrialState
         for step, value in result["reports"]:
-            trial.report(value, step)
+            if step >= 0:  # Optuna knows no other
+                trial.report(value, step)
         if result["state"] == "succeeded":
             self._study.tell(trial, result["value"])
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import operator
@@ -15,6 +16,10 @@ from cloudml_local.engine.graph import Graph, Instance
 
 class Unresolved(Exception):
     """A value cannot be had; the message says why, for the task's reason."""
+
+
+class Damaged(Unresolved):
+    """A stored value is gone or is not what its digest says."""
 
 
 class Missing(Unresolved):
@@ -106,7 +111,14 @@ class Resolver:
         record = self._output(instance, name)
         if record["format"] != "json":
             raise Unresolved(f"{instance.id}.{name} is {record['type']}, not a JSON value")
-        return json.loads(self._locate(record["digest"]).read_bytes())
+        path = self._locate(record["digest"])
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise Damaged(f"{instance.id}.{name} cannot be read: {error.strerror}: {path}") from None
+        if f"sha256:{hashlib.sha256(content).hexdigest()}" != record["digest"]:
+            raise Damaged(f"{instance.id}.{name} is damaged: {path} is not what its digest says")
+        return json.loads(content)
 
     def _item(self, value: dict[str, Any], instance: Instance) -> Any:
         return _field(instance.items[value["map"]], value)
@@ -223,8 +235,17 @@ _COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
     "in": _member,
 }
 _SIGNS = {
-    "lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!=", "in": "in",
-    "add": "+", "sub": "-", "mul": "*", "div": "/",
+    "lt": "<",
+    "le": "<=",
+    "gt": ">",
+    "ge": ">=",
+    "eq": "==",
+    "ne": "!=",
+    "in": "in",
+    "add": "+",
+    "sub": "-",
+    "mul": "*",
+    "div": "/",
 }
 _ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
     "add": operator.add,

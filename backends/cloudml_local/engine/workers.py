@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -15,6 +16,9 @@ from pathlib import Path
 from typing import Any
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+PATIENCE = 3.0
+"""Seconds that a zygote gets to end by itself."""
+
 _START = "import sys; from cloudml_local.engine.zygote import main; main(int(sys.argv[1]))"
 
 
@@ -52,6 +56,7 @@ class Workers:
         self._next = 0
         self._running: dict[int, int | None] = {}
         self._pending_signals: dict[int, int] = {}
+        self._preload = True
 
     @property
     def channel(self) -> socket.socket | None:
@@ -59,7 +64,8 @@ class Workers:
 
     def start(self, job: Job) -> int:
         """Start a process; the number under which its exit will be told."""
-        self._ensure()
+        if self._process is None:
+            self._launch()
         assert self._channel is not None
         self._next += 1
         message = {
@@ -68,7 +74,7 @@ class Workers:
             "log": str(job.log),
             "directory": job.directory,
             "paths": list(job.paths),
-            "modules": list(job.modules),
+            "modules": list(job.modules) if self._preload else [],
             "environment": job.environment,
         }
         self._running[self._next] = None
@@ -76,9 +82,7 @@ class Workers:
             self._channel.sendall(json.dumps(message).encode() + b"\n")
         return self._next
 
-    def _ensure(self) -> None:
-        if self._process is not None and self._process.poll() is None:
-            return
+    def _launch(self) -> None:
         ours, theirs = socket.socketpair()
         environment = dict(os.environ)
         for name in _THREAD_VARIABLES:
@@ -119,22 +123,26 @@ class Workers:
                 yield Exit(number, message["exit"], message["cpu"], message["peak"])
 
     def _lost(self) -> Iterator[Exit]:
-        """The zygote died: so did its children."""
+        """The zygote died: so did its children. An import may have killed it, so the next one imports nothing early."""
         self._channel = None
+        self._preload = False
+        lost, self._running = self._running, {}
         if self._process is not None:
             self._process.wait()
             self._process = None
-        lost, self._running = list(self._running), {}
+        self._end_groups(lost)
         for number in lost:
             yield Exit(number, -signal.SIGKILL, lost=True)
 
     def signal(self, number: int, what: int) -> None:
-        """Send a signal to a job and all that it started."""
+        """Send a signal to a job and all that it started. A zygote stuck in an import is killed in a job's place."""
         pid = self._running.get(number)
         if pid is not None:
             self._kill(pid, what)
-        elif number in self._running:
+        elif number in self._running and what != signal.SIGKILL:
             self._pending_signals[number] = what
+        elif number in self._running and self._process is not None:
+            self._process.kill()
 
     @staticmethod
     def _kill(pid: int, what: int) -> None:
@@ -143,11 +151,25 @@ class Workers:
                 kill(pid, what)
                 return
 
+    @staticmethod
+    def _end_groups(running: dict[int, int | None]) -> None:
+        """What dead jobs started themselves lives on in their process groups."""
+        for pid in running.values():
+            if pid is not None:
+                with contextlib.suppress(OSError):
+                    os.killpg(pid, signal.SIGKILL)
+
     def close(self) -> None:
         """End the zygote and whatever still runs below it."""
         if self._channel is not None:
             self._channel.close()
             self._channel = None
         if self._process is not None:
-            self._process.wait()
+            try:
+                self._process.wait(PATIENCE)
+            except subprocess.TimeoutExpired:  # it hangs in an import of the user's
+                self._process.kill()
+                self._process.wait()
             self._process = None
+        self._end_groups(self._running)
+        self._running = {}

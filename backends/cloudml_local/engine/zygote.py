@@ -6,6 +6,7 @@ the zygote ends every child and itself; when the zygote dies the kernel ends the
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib
 import json
@@ -20,14 +21,15 @@ from typing import Any
 _RUNTIME = ("main", "inputs", "outputs", "codecs", "codecs.registry", "digest")
 """What every child needs of `cloudml.runtime`: imported here once instead of in each."""
 
-_HARMLESS = ("jemalloc_bg_thd",)
+_HARMLESS = ("jemalloc_bg_thd", "polars-ooc-clea")
+"""Native threads whose loss a child survives: allocator housekeeping that is set up again after a fork, and the
+cleaner of polars' spill files, which only waits to be told of a file to delete."""
 _PR_SET_PDEATHSIG = 1
 
 
 def main(fd: int) -> None:
     """Serve until the socket closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     for module in _RUNTIME:
         importlib.import_module(f"cloudml.runtime.{module}")
     Zygote(socket.socket(fileno=fd)).serve()
@@ -40,6 +42,7 @@ class Zygote:
         self._imported: set[str] = set()
         self._forkable = True
         self._prctl = _load_prctl()
+        self._pid = os.getpid()
 
     def serve(self) -> None:
         import selectors
@@ -49,6 +52,7 @@ class Zygote:
         os.set_blocking(wake_write, False)
         signal.signal(signal.SIGCHLD, lambda number, frame: None)
         signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
+        self._die_with_the_driver()
         selector = selectors.DefaultSelector()
         selector.register(self._channel, selectors.EVENT_READ)
         selector.register(wake_read, selectors.EVENT_READ)
@@ -65,6 +69,12 @@ class Zygote:
                 else:
                     _drain(wake_read)
                     self._reap()
+
+    def _die_with_the_driver(self) -> None:
+        """A zygote that is busy importing does not look at its socket; the kernel tells it all the same."""
+        signal.signal(signal.SIGTERM, lambda number, frame: self._end_all())
+        if self._prctl is not None:
+            self._prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
     def _start(self, job: dict[str, Any]) -> None:
         self._preload(job)
@@ -98,16 +108,18 @@ class Zygote:
         try:
             self._channel.close()
             signal.set_wakeup_fd(-1)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, signal.SIG_DFL)
             os.setsid()
             if self._prctl is not None:
                 self._prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+                if os.getppid() != self._pid:
+                    os._exit(code)  # the zygote died before the kernel knew what to do then
             _redirect(job["log"])
             os.environ.update(job["environment"])
-            if not self._forkable:
-                os.execv(sys.executable, [sys.executable, "-m", "cloudml.runtime", job["envelope"]])  # noqa: S606
             os.chdir(job["directory"])
+            if not self._forkable:
+                os.execv(sys.executable, [sys.executable, "-P", "-m", "cloudml.runtime", job["envelope"]])  # noqa: S606
             from cloudml.runtime.main import run
 
             code = run(job["envelope"])
@@ -130,6 +142,7 @@ class Zygote:
                 return
             job = self._children.pop(pid, None)
             if job is not None:
+                _end_group(pid)
                 peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
                 code = os.waitstatus_to_exitcode(status)
                 self._send({"id": job, "exit": code, "cpu": usage.ru_utime + usage.ru_stime, "peak": peak})
@@ -141,13 +154,18 @@ class Zygote:
             self._end_all()
 
     def _end_all(self) -> None:
-        for pid in self._children:
-            for kill in (os.killpg, os.kill):
-                try:
-                    kill(pid, signal.SIGKILL)
-                except OSError:
-                    continue
+        if os.getpid() == self._pid:
+            for pid in self._children:
+                _end_group(pid)
+                with contextlib.suppress(OSError):
+                    os.kill(pid, signal.SIGKILL)
         os._exit(0)
+
+
+def _end_group(pid: int) -> None:
+    """End what a step started and left behind. What shall outlive it, such as an endpoint, has a session of its own."""
+    with contextlib.suppress(OSError):
+        os.killpg(pid, signal.SIGKILL)
 
 
 def _drain(fd: int) -> None:

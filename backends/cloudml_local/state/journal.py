@@ -59,10 +59,10 @@ class Journal:
         parent: str | None = None,
         fresh: list[str] | None = None,
     ) -> str:
-        """A new run in state `running`; its id is the pipeline's name and a number that grows."""
+        """A new run in state `running`; its id is the pipeline's name and a number that is never used again."""
         at = now()
         with self.database.transaction():
-            row = self.database.row("SELECT coalesce(max(seq), 0) + 1 AS next FROM runs")
+            row = self.database.row("SELECT coalesce(max(seq), 0) + 1 AS next FROM sqlite_sequence WHERE name = 'runs'")
             assert row is not None
             run = f"{pipeline}-{row['next']}"
             self.database.execute("INSERT OR IGNORE INTO documents VALUES (?, ?)", digest, dumps(document))
@@ -104,7 +104,8 @@ class Journal:
 
     def begin_task(self, run: str, task: str, kind: str, attempts: int) -> None:
         self.database.execute(
-            "INSERT INTO tasks (run, id, kind, status, started_at, attempts) VALUES (?, ?, ?, 'running', ?, ?)"
+            "INSERT INTO tasks (run, id, kind, status, started_at, attempts, outputs)"
+            " VALUES (?, ?, ?, 'running', ?, ?, '{}')"
             " ON CONFLICT (run, id) DO UPDATE SET status = 'running', attempts = excluded.attempts, reason = ''",
             run, task, kind, now(), attempts,
         )  # fmt: skip

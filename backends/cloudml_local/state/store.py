@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import shutil
@@ -88,6 +89,12 @@ def remove(path: Path) -> None:
             path.unlink(missing_ok=True)
     except FileNotFoundError:
         pass
+
+
+def sweep(path: Path) -> None:
+    """Remove what is of no use any more; what cannot be removed now stays until `gc` removes its run."""
+    with contextlib.suppress(OSError):
+        remove(path)
 
 
 def _protect(path: Path) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import click
 
 from cloudml.backend.port import Session
-from cloudml.backend.records import EndpointRecord, Listener, RunRecord
+from cloudml.backend.records import DONE, EndpointRecord, Listener, RunRecord
 from cloudml.cli import complete, options, output
 from cloudml.cli.failures import diagnostic_lines
 from cloudml.cli.options import Call
@@ -140,7 +140,9 @@ def deploy(
 
 def _endpoints_of(record: RunRecord, session: Session) -> list[EndpointRecord]:
     """The endpoints in service that the run deployed to."""
-    return [endpoint for endpoint in session.endpoints.list() if endpoint.status == "in_service"]
+    values = [task.values.get("endpoint") for task in record.tasks if task.kind == "deploy" and task.status in DONE]
+    names = {value.get("name") for value in values if isinstance(value, dict)}
+    return [one for one in session.endpoints.list() if one.status == "in_service" and one.name in names]
 
 
 @click.command()

@@ -10,11 +10,14 @@ from typing import Any
 
 import click
 
+from cloudml.backend.port import Session
 from cloudml.backend.records import EndpointRecord, Invocation
 from cloudml.cli import complete, options
 from cloudml.cli.details import pairs
 from cloudml.cli.options import Call
+from cloudml.cli.report import request_of
 from cloudml.cli.style import Style, clean, grid, one_line, style_of
+from cloudml.errors import NotFound
 
 _CONTENT_TYPES = {".csv": "text/csv", ".jsonl": "application/jsonlines", ".json": "application/json"}
 
@@ -77,6 +80,7 @@ def _endpoint_text(endpoint: EndpointRecord, style: Style) -> str:
 @click.command()
 @click.argument("name", metavar="ENDPOINT", shell_complete=complete.endpoints)
 @click.option("-d", "--data", metavar="JSON|@FILE|-", help="The request: its text, a file, or stdin.  [default: stdin]")
+@click.option("--sample", is_flag=True, help="Send a row that was kept beside the model.")
 @click.option("--content-type", metavar="TYPE", help="[default: by the file's ending, else application/json]")
 @click.option(
     "--timeout",
@@ -87,10 +91,13 @@ def _endpoint_text(endpoint: EndpointRecord, style: Style) -> str:
     help="How long to wait.",
 )
 @options.placed
-def invoke(call: Call, name: str, data: str | None, content_type: str | None, timeout: float) -> int:
+def invoke(call: Call, name: str, data: str | None, sample: bool, content_type: str | None, timeout: float) -> int:
     """Send one request to an endpoint and print its answer. An answer other than 2xx ends with exit code 1."""
-    body, guessed = _body(data)
+    if sample and data is not None:
+        raise click.UsageError("--sample and --data exclude one another")
+    body, guessed = (b"", "application/json") if sample else _body(data)
     with call.session() as session:
+        body = _sample(session, name) if sample else body
         answer = session.endpoints.invoke(name, body, content_type or guessed, timeout)
     document = {
         "endpoint": name,
@@ -105,6 +112,13 @@ def invoke(call: Call, name: str, data: str | None, content_type: str | None, ti
         style = style_of(sys.stderr)
         print(f"{style.paint(f'{name} answered {answer.status}', 'red')} {_answer_text(answer)}", file=sys.stderr)
     return 0 if good else 1
+
+
+def _sample(session: Session, name: str) -> bytes:
+    request = request_of(session.endpoints.get(name), session)
+    if not request:
+        raise NotFound(f"no row was kept beside the model that {name!r} serves", hint="send your own with --data")
+    return request.encode()
 
 
 def _body(data: str | None) -> tuple[bytes, str]:

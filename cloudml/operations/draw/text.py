@@ -35,14 +35,16 @@ def text(graph: Graph, states: Mapping[str, State], unicode: bool = True) -> str
     rows = list(_rows(graph, signs))
     names = min(max((len(prefix) + len(node.name) for prefix, node in rows if node), default=0), NAME_COLUMN)
     kinds = max((len(node.kind) for _, node in rows if node), default=0)
-    lines = [graph.name, *(f"  {_clean(note)}" for note in graph.notes), ""]
+    lines = [_clean(graph.name), *(f"  {_clean(note)}" for note in graph.notes), ""]
     for prefix, node in rows:
         if node is None:
             lines.append(prefix.rstrip())
             continue
         state = states.get(node.name)
         told = f"{state.status:<11} " if state else f"{'':<12}" if states else ""
-        lines.append(f"{prefix + node.name:<{names}}  {node.kind:<{kinds}}  {told}{_about(node, signs)}".rstrip())
+        lines.append(
+            f"{prefix + _clean(node.name):<{names}}  {node.kind:<{kinds}}  {told}{_about(node, signs)}".rstrip()
+        )
     return "\n".join(lines)
 
 

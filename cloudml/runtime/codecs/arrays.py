@@ -12,24 +12,24 @@ SPARSE_TYPES = tuple(f"scipy.sparse.{name}_{kind}" for name in SPARSE_FORMATS fo
 
 def write_array(value: Any, path: str) -> None:
     """Store an array of any dtype but `object`."""
-    import numpy
+    import numpy as np
 
-    array = numpy.asanyarray(value)
+    array = np.asanyarray(value)
     if array.dtype.hasobject:
         raise CodecError(
             f"an array of dtype {array.dtype} holds Python objects: "
             "convert it to numbers or to a string dtype of fixed width"
         )
     with open(path, "wb") as file:
-        numpy.save(file, array, allow_pickle=False)
+        np.save(file, array, allow_pickle=False)
 
 
 def read_array(path: str, type_name: str) -> Any:
     """The stored array."""
-    import numpy
+    import numpy as np
 
     with open(path, "rb") as file:
-        return numpy.load(file, allow_pickle=False)
+        return np.load(file, allow_pickle=False)
 
 
 def write_sparse(value: Any, path: str) -> None:

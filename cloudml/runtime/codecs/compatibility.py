@@ -33,7 +33,7 @@ def type_accepts(producer_type: str, consumer_type: str) -> bool:
     return _accepts(parse_type_name(producer_type), parse_type_name(consumer_type))
 
 
-def _accepts(producer: TypeName, consumer: TypeName) -> bool:
+def _accepts(producer: TypeName, consumer: TypeName) -> bool:  # noqa: PLR0911 - one rule a line
     if producer.base == UNION:
         return all(_accepts(member, consumer) for member in producer.args)
     if consumer.base == UNION:

@@ -78,7 +78,7 @@ def _skops_archive(value: Any) -> tuple[bytes | None, str]:
         unknown = skops.io.get_untrusted_types(data=archive)
         if _foreign(unknown):  # skops' own tests load scikit-learn's classes; of others it may only seem to dump
             skops.io.loads(archive, trusted=unknown)
-    except Exception as error:  # skops and the estimators' own __getstate__ raise what they like
+    except Exception as error:  # noqa: BLE001 - skops and the estimators' own __getstate__ raise what they like
         told = ADDRESS.sub("", f"{type(error).__name__}: {error}")  # an address would change the digest every time
         return None, f"skops cannot store it ({told})"
     return archive, ""
@@ -119,7 +119,7 @@ def read_skops(path: str, type_name: str) -> Any:
     unknown = _unknown_types(path)
     foreign = _foreign(unknown)
     if foreign:
-        print(f"cloudml: loading {type_name} trusts {', '.join(foreign)}", file=sys.stderr)
+        sys.stderr.write(f"cloudml: loading {type_name} trusts {', '.join(foreign)}\n")
     return skops.io.load(path, trusted=unknown)
 
 
@@ -128,7 +128,7 @@ def read_joblib(path: str, type_name: str) -> Any:
     import joblib
 
     reason = _reason(path) or "it was stored by joblib"
-    print(f"cloudml: loading {type_name} runs code from its file, a pickle, because {reason}", file=sys.stderr)
+    sys.stderr.write(f"cloudml: loading {type_name} runs code from its file, a pickle, because {reason}\n")
     return joblib.load(path)
 
 

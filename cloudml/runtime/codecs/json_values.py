@@ -38,7 +38,7 @@ INLINE_LIMIT = 64 * 1024
 """Bytes of JSON up to which an output is repeated in the result, for the driver to see without opening a file."""
 
 
-def encode(value: Any, where: str = "value") -> Any:
+def encode(value: Any, where: str = "value") -> Any:  # noqa: PLR0911 - one kind of value a line
     """`value` in JSON's own types.
 
     Raises:
@@ -94,8 +94,9 @@ def is_json_class(cls: type) -> bool:
 
 def write_json(value: Any, path: str) -> None:
     """Store `value` as UTF-8 JSON."""
+    text = json.dumps(encode(value), ensure_ascii=False, allow_nan=False)
     with open(path, "w", encoding="utf-8") as file:
-        json.dump(encode(value), file, ensure_ascii=False, allow_nan=False)
+        file.write(text)
 
 
 def read_json(path: str, type_name: str) -> Any:

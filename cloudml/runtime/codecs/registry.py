@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from functools import cache
 from typing import Any
@@ -23,20 +24,20 @@ STRUCTURAL = (*json_values.CODECS, *estimators.CODECS)
 BY_TYPE: dict[str, Codec] = {name: codec for codec in BUILTIN for name in codec.types}
 
 
-def codec_for(type_name: str, format: str | None = None) -> Codec:
-    """The codec of a declared type; `format` settles it when a stored artifact is read.
+def codec_for(type_name: str, stored_format: str | None = None) -> Codec:
+    """The codec of a declared type; `stored_format` settles it when a stored artifact is read.
 
     Raises:
         UnknownType: there is none.
         CodecError: two distributions offer one, or the stored format is not of this type.
         ValueError: the name is malformed.
     """
-    return _select(parse_type_name(type_name), format)[0]
+    return _select(parse_type_name(type_name), stored_format)[0]
 
 
-def read_value(path: str, type_name: str, format: str) -> Any:
-    """The value stored at `path` in `format`, as the declared type. Raises what `codec_for` and the codec raise."""
-    codec, member = _select(parse_type_name(type_name), format)
+def read_value(path: str, type_name: str, stored_format: str) -> Any:
+    """The value stored at `path`, as the declared type. Raises what `codec_for` and the codec raise."""
+    codec, member = _select(parse_type_name(type_name), stored_format)
     return codec.read(path, str(member))
 
 
@@ -55,24 +56,24 @@ def codec_for_value(value: Any, declared: str) -> Codec:
     return estimators.codec_of(value) if codec in estimators.CODECS else codec
 
 
-def _select(name: TypeName, format: str | None) -> tuple[Codec, TypeName]:
+def _select(name: TypeName, stored_format: str | None) -> tuple[Codec, TypeName]:
     """The codec, and the member of a union that it serves."""
     if name.base == UNION:
-        return _select_member(name, format)
-    codec = _named(name.base) if name.base not in ANYTHING or format is None else None
-    codec = codec or _for_format(name.base, format) or _for_known_class(name.base)
+        return _select_member(name, stored_format)
+    codec = _named(name.base) if name.base not in ANYTHING or stored_format is None else None
+    codec = codec or _for_format(name.base, stored_format) or _for_known_class(name.base)
     if codec is None:
         raise _unknown(str(name))
-    if format is not None and format not in codec.reads:
-        raise CodecError(f"a {format} file cannot be read as {name}; its codec reads {', '.join(codec.reads)}")
+    if stored_format is not None and stored_format not in codec.reads:
+        raise CodecError(f"a {stored_format} file cannot be read as {name}; its codec reads {', '.join(codec.reads)}")
     return codec, name
 
 
-def _select_member(union: TypeName, format: str | None) -> tuple[Codec, TypeName]:
+def _select_member(union: TypeName, stored_format: str | None) -> tuple[Codec, TypeName]:
     found: list[tuple[Codec, TypeName]] = []
     for member in union.args:
         try:
-            found.append(_select(member, format))
+            found.append(_select(member, stored_format))
         except CodecError:
             continue
     if not found:
@@ -94,12 +95,12 @@ def _named(type_name: str) -> Codec | None:
     return estimators.SKOPS if estimators.is_estimator_name(type_name) else _offered(type_name)
 
 
-def _for_format(type_name: str, format: str | None) -> Codec | None:
+def _for_format(type_name: str, stored_format: str | None) -> Codec | None:
     """By the stored format: for `Any`, any codec's; for a class that no codec names, one that keeps it by structure."""
-    if format is None:
+    if stored_format is None:
         return None
     codecs = (*BUILTIN, *(codec for _, codec in _third_party())) if type_name in ANYTHING else STRUCTURAL
-    return next((codec for codec in codecs if codec.format == format), None)
+    return next((codec for codec in codecs if codec.format == stored_format), None)
 
 
 def _for_known_class(type_name: str) -> Codec | None:
@@ -126,9 +127,13 @@ def _third_party() -> tuple[tuple[str, Codec], ...]:
 
     offers: list[tuple[str, Codec]] = []
     for point in entry_points(group=ENTRY_POINT_GROUP):
-        loaded = point.load()
-        codecs: Iterable[Codec] = (loaded,) if isinstance(loaded, Codec) else loaded
         distribution = point.dist.name if point.dist is not None else point.value
+        try:
+            loaded = point.load()
+        except Exception as error:  # noqa: BLE001 - one broken distribution must not take the others along
+            sys.stderr.write(f"cloudml: the codecs of {distribution} cannot be loaded: {error}\n")
+            continue
+        codecs: Iterable[Codec] = (loaded,) if isinstance(loaded, Codec) else loaded
         offers.extend((distribution, codec) for codec in codecs)
     return tuple(offers)
 

@@ -15,10 +15,10 @@ POLARS_HINT = "cast or drop columns of Python objects before returning the table
 
 
 def _write_polars(value: Any, path: str) -> None:
-    import polars
+    import polars as pl
 
-    frame = value.collect() if isinstance(value, polars.LazyFrame) else value
-    objects = [name for name, dtype in frame.schema.items() if dtype == polars.Object]
+    frame = value.collect() if isinstance(value, pl.LazyFrame) else value
+    objects = [name for name, dtype in frame.schema.items() if dtype == pl.Object]
     if objects:
         raise CodecError(f"columns {', '.join(objects)} hold Python objects, which Parquet cannot: {POLARS_HINT}")
     frame.write_parquet(path, compression=COMPRESSION)
@@ -31,24 +31,24 @@ def _write_arrow(table: Any, path: str) -> None:
 
 
 def _write_pandas(value: Any, path: str) -> None:
-    import pandas
+    import pandas as pd
 
-    is_series = isinstance(value, pandas.Series)
+    is_series = isinstance(value, pd.Series)
     frame = value.to_frame(SERIES_COLUMN) if is_series else value
     _write_arrow(_pandas_to_arrow(frame, {"name": value.name} if is_series else None), path)
 
 
 def _pandas_to_arrow(frame: Any, series: dict[str, Any] | None) -> Any:
     try:
-        import pyarrow
+        import pyarrow as pa
     except ImportError as error:
         raise CodecError("pandas tables are stored as Parquet by pyarrow: pip install pyarrow") from error
     repeated = sorted({str(name) for name in frame.columns[frame.columns.duplicated()]})
     if repeated:
         raise CodecError(f"columns {', '.join(repeated)} occur twice; a stored table needs distinct names")
     try:
-        table = pyarrow.Table.from_pandas(frame)
-    except (pyarrow.ArrowInvalid, pyarrow.ArrowTypeError) as error:
+        table = pa.Table.from_pandas(frame)
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise CodecError(f"a column of this pandas table has no Parquet type: {error}") from error
     if series is None:
         return table
@@ -56,15 +56,15 @@ def _pandas_to_arrow(frame: Any, series: dict[str, Any] | None) -> Any:
 
 
 def _read_polars(path: str) -> Any:
-    import polars
+    import polars as pl
 
-    return polars.read_parquet(path, glob=False, hive_partitioning=False)
+    return pl.read_parquet(path, glob=False, hive_partitioning=False)
 
 
 def _read_lazily(path: str) -> Any:
-    import polars
+    import polars as pl
 
-    return polars.scan_parquet(path, glob=False, hive_partitioning=False)
+    return pl.scan_parquet(path, glob=False, hive_partitioning=False)
 
 
 def _read_arrow(path: str) -> Any:

@@ -20,7 +20,7 @@ def mismatch(value: Any, declared: str) -> str:
     return _mismatch(value, parse_type_name(declared), "")
 
 
-def _mismatch(value: Any, name: TypeName, where: str) -> str:
+def _mismatch(value: Any, name: TypeName, where: str) -> str:  # noqa: PLR0911 - one rule a line
     base = name.base
     if base in ANYTHING or base in UNCHECKED:
         return ""

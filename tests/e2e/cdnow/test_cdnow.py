@@ -59,7 +59,8 @@ def project(purchases: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_bytes(content)
     (folder / "churn" / "extract.py").write_bytes((HERE / "extract.py").read_bytes())
-    (folder / "churn" / "crm.py").unlink()
+    for name in ("crm.py", "invent.py"):
+        (folder / "churn" / name).unlink()
     pipeline = (folder / "churn" / "pipeline.py").read_text(encoding="utf-8")
     for old, new in EDITS:
         assert pipeline.count(old) == 1, old

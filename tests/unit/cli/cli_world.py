@@ -72,9 +72,21 @@ FAILED = record(
 )
 
 VERSION = ModelVersion(
-    "churn", 3, "sha256:" + "cd" * 32, "pending", ("champion",), {"auc": 0.84}, "churn-1", "fit", "code:1", {"train": "sha256:ee"}, {"depth": 6},
-    "2024-05-06T07:08:09+00:00", "/state/models/churn/3", decisions=({"at": "2024", "who": "eva", "action": "promote", "reason": "best"},),
-)  # fmt: skip
+    model="churn",
+    version=3,
+    digest="sha256:" + "cd" * 32,
+    approval="pending",
+    aliases=("champion",),
+    metrics={"auc": 0.84},
+    run="churn-1",
+    step="fit",
+    code="code:1",
+    data={"train": "sha256:ee"},
+    parameters={"depth": 6},
+    created_at="2024-05-06T07:08:09+00:00",
+    path="/state/models/churn/3",
+    decisions=({"at": "2024", "who": "eva", "action": "promote", "reason": "best"},),
+)
 
 ENDPOINT = EndpointRecord("churn-production", "http://127.0.0.1:8123", "in_service", "churn", 3, "sha256:cd", 1)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import replace
 
 import pytest
@@ -124,12 +125,11 @@ def test_deploy_shows_the_plan_and_where_the_endpoints_answer(world: World, clou
     done = cloudml("deploy")
     assert done.code == 0
     assert done.out.index("plan for local") < done.out.index("succeeded") < done.out.index(ENDPOINT.url)
-    pasted = next(line for line in done.out.splitlines() if line.strip().startswith("cloudml invoke"))
-    import shlex
-
+    assert "cloudml invoke churn-production --sample" in done.out
+    pasted = next(line for line in done.out.splitlines() if line.strip().startswith("curl"))
     words = shlex.split(pasted)
-    assert words[:3] == ["cloudml", "invoke", "churn-production"]
-    assert json.loads(words[words.index("--data") + 1]) == {"instances": [row]}
+    assert f"{ENDPOINT.url}/invocations" in words
+    assert json.loads(words[words.index("-d") + 1]) == {"instances": [row]}
 
 
 def test_deploy_as_json_holds_plan_run_and_endpoints(world: World, cloudml: Invoke) -> None:

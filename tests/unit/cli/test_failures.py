@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import pytest
@@ -23,6 +22,10 @@ from cloudml.errors import (
     StateError,
 )
 
+if TYPE_CHECKING:
+    from cli_world import Invoke, World
+
+
 FINDINGS = [Diagnostic("CML101", "churn/a.py:3", "first", "do this"), Diagnostic("CML102", "churn/b.py:4", "second")]
 
 
@@ -38,9 +41,6 @@ FINDINGS = [Diagnostic("CML101", "churn/a.py:3", "first", "do this"), Diagnostic
         (KeyboardInterrupt(), 130),
     ],
 )
-
-if TYPE_CHECKING:
-    from cli_world import Invoke, World
 def test_exit_codes(world: World, cloudml: Invoke, error: BaseException, code: int) -> None:
     world.error = error
     done = cloudml("runs")

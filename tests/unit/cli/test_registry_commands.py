@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from cli_world import ENDPOINT, Invoke, World
+from cli_world import ENDPOINT, VERSION, Invoke, World
 
 from cloudml.backend.records import Invocation
 
@@ -95,6 +95,14 @@ def test_invoke_sends_and_prints(world: World, cloudml: Invoke, tmp_path: Path) 
     assert (found["status"], found["model_version"], found["body"]) == (200, "3", {"predictions": [0.5]})
 
 
+def test_invoke_with_the_rows_kept_beside_the_model(world: World, cloudml: Invoke) -> None:
+    assert cloudml("invoke", "churn-production", "--sample").code == 2, "there are none"
+    world.session.models.versions = [replace(VERSION, sample=({"plan": "a"}, {"plan": "b"}))]
+    assert cloudml("invoke", "churn-production", "--sample").code == 0
+    assert world.session.endpoints.calls[0][2] == b'{"instances": [{"plan": "a"}]}'
+    assert cloudml("invoke", "churn-production", "--sample", "--data", "{}").code == 2
+
+
 def test_invoke_reads_stdin(world: World, cloudml: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"[1, 2]")))
     assert cloudml("invoke", "churn-production").code == 0
@@ -154,7 +162,7 @@ def complete(words: str, number: int) -> list[str]:
         [sys.executable, "-m", "cloudml"], env=environment, capture_output=True, text=True, check=False
     )
     assert done.stderr == ""
-    return [line.partition(",")[2] for line in done.stdout.splitlines()]
+    return [line.partition(",")[2] for line in done.stdout.splitlines() if line]
 
 
 def test_the_shell_completes_commands_options_and_templates() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -66,15 +66,15 @@ class Workbench:
 
 
 @pytest.fixture
-def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workbench]:
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workbench:
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    yield Workbench(tmp_path)
+    return Workbench(tmp_path)
 
 
 @pytest.fixture
 def output() -> Callable[..., dict[str, Any]]:
-    def make(type: str, name: str = "output", mode: str = "value", fields: tuple[str, ...] = ()) -> dict[str, Any]:
-        return {"name": name, "type": type, "mode": mode, "fields": list(fields)}
+    def make(type_name: str, name: str = "output", mode: str = "value", fields: tuple[str, ...] = ()) -> dict[str, Any]:
+        return {"name": name, "type": type_name, "mode": mode, "fields": list(fields)}
 
     return make

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy
-import pandas
-import polars
-import pyarrow
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 import scipy.sparse
 from hypothesis import given
@@ -46,13 +46,11 @@ COLUMNS: dict[str, Any] = {
 @pytest.mark.parametrize("wanted", ["polars.DataFrame", "pandas.DataFrame", "pyarrow.Table"])
 @pytest.mark.parametrize("library", ["polars", "pandas", "pyarrow"])
 def test_tables_are_interchangeable(library: str, wanted: str, rows: int, tmp_path: Path) -> None:
-    arrow = pyarrow.table(COLUMNS).slice(0, rows)
-    value = {"polars": polars.from_arrow, "pandas": pyarrow.Table.to_pandas, "pyarrow": lambda table: table}[library](
-        arrow
-    )
+    arrow = pa.table(COLUMNS).slice(0, rows)
+    value = {"polars": pl.from_arrow, "pandas": pa.Table.to_pandas, "pyarrow": lambda table: table}[library](arrow)
     declared = "pyarrow.Table" if library == "pyarrow" else f"{library}.DataFrame"
     back = round_trip(value, declared, tmp_path, wanted)
-    frame: Any = back if isinstance(back, polars.DataFrame) else polars.from_arrow(pyarrow.table(back))
+    frame: Any = back if isinstance(back, pl.DataFrame) else pl.from_arrow(pa.table(back))
     assert type(back).__module__.startswith(wanted.partition(".")[0])
     assert frame.columns == list(COLUMNS)
     assert frame.select("id", "name", "active").to_dicts() == [
@@ -69,33 +67,33 @@ def test_tables_are_interchangeable(library: str, wanted: str, rows: int, tmp_pa
 
 def test_a_polars_frame_keeps_its_schema_without_rows(tmp_path: Path) -> None:
     schema: dict[str, Any] = {
-        "d": polars.Date,
-        "c": polars.Categorical,
-        "l": polars.List(polars.Int8),
-        "s": polars.Struct({"x": polars.Float32}),
-        "t": polars.Datetime("us", "Europe/Prague"),
+        "d": pl.Date,
+        "c": pl.Categorical,
+        "l": pl.List(pl.Int8),
+        "s": pl.Struct({"x": pl.Float32}),
+        "t": pl.Datetime("us", "Europe/Prague"),
     }
-    empty = polars.DataFrame(schema=schema)
+    empty = pl.DataFrame(schema=schema)
     assert round_trip(empty, "polars.DataFrame", tmp_path).schema == empty.schema
 
 
 def test_a_lazy_frame_is_collected_and_read_lazily(tmp_path: Path) -> None:
-    frame = polars.DataFrame({"x": [1, 2]})
+    frame = pl.DataFrame({"x": [1, 2]})
     back = round_trip(frame.lazy(), "polars.LazyFrame", tmp_path)
-    assert isinstance(back, polars.LazyFrame)
+    assert isinstance(back, pl.LazyFrame)
     assert back.collect().equals(frame)
 
 
 @pytest.mark.parametrize("name", ["amount", None])
 def test_a_series_keeps_its_name_and_index(name: str | None, tmp_path: Path) -> None:
-    series = pandas.Series([1.0, 2.0], index=["a", "b"], name=name)
-    pandas.testing.assert_series_equal(round_trip(series, "pandas.Series", tmp_path), series)
+    series = pd.Series([1.0, 2.0], index=["a", "b"], name=name)
+    pd.testing.assert_series_equal(round_trip(series, "pandas.Series", tmp_path), series)
 
 
 def test_tables_lie_at_paths_that_look_like_patterns(tmp_path: Path) -> None:
     folder = tmp_path / "day=1 [a] *?"
     folder.mkdir()
-    frame = polars.DataFrame({"x": [1]})
+    frame = pl.DataFrame({"x": [1]})
     assert round_trip(frame, "polars.DataFrame", folder).equals(frame)
     assert round_trip(frame, "polars.DataFrame", folder, "pandas.DataFrame").columns.tolist() == ["x"]
     assert round_trip(frame, "polars.DataFrame", folder, "polars.LazyFrame").collect().equals(frame)
@@ -104,26 +102,26 @@ def test_tables_lie_at_paths_that_look_like_patterns(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "array",
     [
-        numpy.arange(6.0).reshape(2, 3),
-        numpy.asfortranarray(numpy.arange(6).reshape(2, 3)),
-        numpy.arange(12)[::2],
-        numpy.zeros((0, 4), dtype="float32"),
-        numpy.array(["a", "ž"]),
-        numpy.array(3.5),
+        np.arange(6.0).reshape(2, 3),
+        np.asfortranarray(np.arange(6).reshape(2, 3)),
+        np.arange(12)[::2],
+        np.zeros((0, 4), dtype="float32"),
+        np.array(["a", "ž"]),
+        np.array(3.5),
     ],
 )
 def test_arrays_round_trip(array: Any, tmp_path: Path) -> None:
     back = round_trip(array, "numpy.ndarray", tmp_path)
-    numpy.testing.assert_array_equal(back, array, strict=True)
+    np.testing.assert_array_equal(back, array, strict=True)
 
 
 def test_arrays_of_objects_are_refused(tmp_path: Path) -> None:
     with pytest.raises(CodecError, match="Python objects"):
-        round_trip(numpy.array([{}, 1], dtype=object), "numpy.ndarray", tmp_path)
+        round_trip(np.array([{}, 1], dtype=object), "numpy.ndarray", tmp_path)
 
 
 def test_a_pickle_is_never_read_as_an_array(tmp_path: Path) -> None:
-    numpy.save(tmp_path / "object.npy", numpy.array([{}], dtype=object), allow_pickle=True)
+    np.save(tmp_path / "object.npy", np.array([{}], dtype=object), allow_pickle=True)
     with pytest.raises(ValueError, match="allow_pickle"):
         read_value(str(tmp_path / "object.npy"), "numpy.ndarray", "npy")
 
@@ -132,7 +130,7 @@ def test_sparse_matrices_round_trip(tmp_path: Path) -> None:
     matrix = scipy.sparse.csr_matrix([[0, 1], [2, 0]])
     back = round_trip(matrix, "scipy.sparse.csr_matrix", tmp_path)
     assert back.format == "csr"
-    numpy.testing.assert_array_equal(back.toarray(), matrix.toarray())
+    np.testing.assert_array_equal(back.toarray(), matrix.toarray())
 
 
 class Point(NamedTuple):
@@ -205,13 +203,13 @@ def test_what_json_cannot_hold_is_refused_with_its_place(value: Any, message: st
 
 
 def test_numpy_numbers_become_plain_numbers(tmp_path: Path) -> None:
-    back = round_trip([numpy.float32(0.5), numpy.int64(3), numpy.bool_(True)], "list", tmp_path)
+    back = round_trip([np.float32(0.5), np.int64(3), np.bool_(True)], "list", tmp_path)
     assert back == [0.5, 3, True]
     assert [type(item) for item in back] == [float, int, bool]
 
 
 def training_data() -> tuple[Any, Any]:
-    features = numpy.random.default_rng(0).normal(size=(200, 3))
+    features = np.random.default_rng(0).normal(size=(200, 3))
     return features, (features[:, 0] > 0).astype(int)
 
 
@@ -232,7 +230,7 @@ def test_estimators_are_stored_by_skops_and_keep_their_digest(
     assert codec.format == "skops"
     assert contents[0] == contents[1]
     back = read_value(str(tmp_path / "object"), "sklearn.base.BaseEstimator", "skops")
-    numpy.testing.assert_array_equal(back.predict_proba(features), estimator.predict_proba(features))
+    np.testing.assert_array_equal(back.predict_proba(features), estimator.predict_proba(features))
     assert capsys.readouterr().err == ""
 
 
@@ -266,7 +264,8 @@ def test_joblib_serves_where_skops_cannot_and_says_so(tmp_path: Path, capsys: py
     assert read_value(path, "sklearn.base.BaseEstimator", "joblib").hook("y", "axa") == "aya"
     err = capsys.readouterr().err
     assert len(err.splitlines()) == 1
-    assert "runs code" in err and "skops cannot store it" in err
+    assert "runs code" in err
+    assert "skops cannot store it" in err
 
 
 def test_an_estimator_that_nothing_can_store_is_refused(tmp_path: Path) -> None:
@@ -308,7 +307,9 @@ def test_two_offers_for_one_type_are_an_error(monkeypatch: pytest.MonkeyPatch) -
         codec_for("fractions.Fraction")
 
 
-def test_entry_points_are_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_entry_points_are_read_and_a_broken_one_is_passed_over(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "toy_codecs.py").write_text(
         "from cloudml.runtime.codecs import Codec\n"
         "CODECS = (Codec('toy', ('toy.Thing',), 'toy', '.toy', ('toy',), None, None),)\n"
@@ -316,10 +317,11 @@ def test_entry_points_are_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     info = tmp_path / "toy_codecs-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: toy-codecs\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[cloudml.codecs]\ntoy = toy_codecs:CODECS\n")
+    (info / "entry_points.txt").write_text("[cloudml.codecs]\nbroken = toy_none:X\ntoy = toy_codecs:CODECS\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     registry._third_party.cache_clear()
     try:
         assert codec_for("toy.Thing").name == "toy"
+        assert "toy-codecs cannot be loaded" in capsys.readouterr().err
     finally:
         registry._third_party.cache_clear()

@@ -4,9 +4,9 @@ import json
 import os
 from pathlib import Path
 
-import numpy
-import pandas
-import polars
+import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
 from sklearn.linear_model import LogisticRegression
 
@@ -30,17 +30,17 @@ def test_a_model_is_saved_as_object_and_manifest(tmp_path: Path) -> None:
 
 def test_saving_again_replaces_what_was_there(tmp_path: Path) -> None:
     data = Dataset(tmp_path / "data")
-    data.save(polars.DataFrame({"x": [1]}))
-    data.save(numpy.arange(3))
+    data.save(pl.DataFrame({"x": [1]}))
+    data.save(np.arange(3))
     assert data.load().tolist() == [0, 1, 2]
     assert os.listdir(tmp_path) == ["data"]
 
 
 def test_a_data_set_loads_as_another_table_class(tmp_path: Path) -> None:
     data = Dataset(tmp_path / "data")
-    data.save(polars.DataFrame({"x": [1, 2]}))
+    data.save(pl.DataFrame({"x": [1, 2]}))
     assert data.load().to_dict(as_series=False) == {"x": [1, 2]}
-    assert isinstance(data.load(pandas.DataFrame), pandas.DataFrame)
+    assert isinstance(data.load(pd.DataFrame), pd.DataFrame)
     assert data.load("pandas.DataFrame")["x"].tolist() == [1, 2]
     with pytest.raises(CodecError, match="parquet"):
         data.load("numpy.ndarray")

@@ -22,8 +22,8 @@ def sha256(path: str | Path) -> str:
     return "sha256:" + hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
-def stored(path: Path, format: str, **parts: Any) -> dict[str, Any]:
-    return {"path": str(path), "format": format, "digest": sha256(path), "filename": path.name, **parts}
+def stored(path: Path, stored_format: str, **parts: Any) -> dict[str, Any]:
+    return {"path": str(path), "format": stored_format, "digest": sha256(path), "filename": path.name, **parts}
 
 
 def test_a_value_is_returned_stored_and_inlined(bench: Any, output: Output) -> None:
@@ -94,11 +94,11 @@ def test_a_damaged_or_missing_input_never_reaches_the_function(
 
 
 def test_a_damaged_large_array_is_found_beside_its_loading(bench: Any, output: Output, tmp_path: Path) -> None:
-    import numpy
+    import numpy as np
 
     path = tmp_path / "object"
     with path.open("wb") as file:
-        numpy.save(file, numpy.zeros(1_000_000))
+        np.save(file, np.zeros(1_000_000))
     data = {"name": "data", "type": "numpy.ndarray", "mode": "value", **stored(path, "npy")}
     with path.open("r+b") as file:
         file.seek(-1, os.SEEK_END)
@@ -414,8 +414,8 @@ def test_starting_imports_nothing_heavy() -> None:
 def test_an_intact_input_of_another_type_is_told(bench: Any, output: Output, tmp_path: Path) -> None:
     path = tmp_path / "object"
     path.write_text("[1]")
-    for declared, format in (("polars.DataFrame", "json"), ("polars.DataFrame", "parquet"), ("set", "json")):
-        data = {"name": "data", "type": declared, "mode": "value", **stored(path, format)}
+    for declared, stored_format in (("polars.DataFrame", "json"), ("polars.DataFrame", "parquet"), ("set", "json")):
+        data = {"name": "data", "type": declared, "mode": "value", **stored(path, stored_format)}
         failure = bench.run("def f(data): pass", step="train", inputs=[data])["failure"]
         assert failure["exception"] == "UnreadableInput"
         assert f"input 'data' of step 'train' cannot be read as {declared}" in failure["message"]

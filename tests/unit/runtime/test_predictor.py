@@ -2,20 +2,22 @@ from __future__ import annotations
 
 import sys
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy
-import polars
+import numpy as np
+import polars as pl
 import pytest
-from sklearn.base import BaseEstimator
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
 from cloudml.runtime.batch import batch_predict
 from cloudml.runtime.codecs import codec_for_value
 from cloudml.runtime.handles import Dataset, Model
 from cloudml.runtime.predictor import load_predictor
+
+if TYPE_CHECKING:
+    from sklearn.base import BaseEstimator
 
 ROWS = [{"a": 0.0, "b": 1.0}, {"a": 3.0, "b": 0.5}]
 
@@ -25,14 +27,14 @@ def save(estimator: BaseEstimator, path: Path) -> str:
     return str(path)
 
 
-def frame(classes: int = 2, rows: int = 60) -> tuple[polars.DataFrame, Any]:
-    rng = numpy.random.default_rng(0)
-    table = polars.DataFrame({"a": rng.normal(size=rows), "b": rng.normal(size=rows)})
-    return table, numpy.arange(rows) % classes
+def frame(classes: int = 2, rows: int = 60) -> tuple[pl.DataFrame, Any]:
+    rng = np.random.default_rng(0)
+    table = pl.DataFrame({"a": rng.normal(size=rows), "b": rng.normal(size=rows)})
+    return table, np.arange(rows) % classes
 
 
 @pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], str]]:
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], str]:
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
 
@@ -41,14 +43,14 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
         sys.modules.pop("serving_of_test", None)
         return "serving_of_test:predict"
 
-    yield write
+    return write
 
 
 def test_a_binary_classifier_gives_the_second_class(tmp_path: Path) -> None:
     table, labels = frame()
     estimator = LogisticRegression().fit(table, labels)
     predict = load_predictor(save(estimator, tmp_path / "model"), None)
-    expected = estimator.predict_proba(polars.DataFrame(ROWS))[:, 1].tolist()
+    expected = estimator.predict_proba(pl.DataFrame(ROWS))[:, 1].tolist()
     swapped = [{"extra": "ignored", "b": row["b"], "a": row["a"]} for row in ROWS]
     assert predict(ROWS) == predict(swapped) == expected
     assert predict([]) == []
@@ -63,7 +65,7 @@ def test_more_classes_give_every_probability(tmp_path: Path) -> None:
 
 
 def test_a_regressor_without_names_predicts_in_the_order_of_the_rows(tmp_path: Path) -> None:
-    estimator = LinearRegression().fit(numpy.array([[0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]), [2.0, 1.0, 3.0])
+    estimator = LinearRegression().fit(np.array([[0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]), [2.0, 1.0, 3.0])
     answers = load_predictor(save(estimator, tmp_path / "model"), None)([{"a": 1.0, "b": 1.0}, {"b": 1.0, "a": 0.0}])
     assert answers == pytest.approx([3.0, 2.0])
 
@@ -149,7 +151,7 @@ def test_a_model_that_is_not_there(tmp_path: Path) -> None:
 def test_batches_keep_order_and_columns(tmp_path: Path, batch_size: int) -> None:
     table, labels = frame(rows=20)
     estimator = LogisticRegression().fit(table, labels)
-    data = table.with_columns(id=polars.int_range(20))
+    data = table.with_columns(id=pl.int_range(20))
     model = Path(save(estimator, tmp_path / "model"))
     made = batch_predict(model, data, batch_size=batch_size, keep=["id"]).predictions
     assert made.columns == ["id", "prediction"]
@@ -165,7 +167,7 @@ def test_a_batch_from_stored_data_and_from_none(tmp_path: Path) -> None:
     table.write_parquet(tmp_path / "plain")
     assert batch_predict(model, saved.path).predictions.equals(batch_predict(model, tmp_path / "plain").predictions)
     empty = batch_predict(model, table.clear(), keep=["a"]).predictions
-    assert empty.schema == {"a": polars.Float64, "prediction": polars.Float64}
+    assert empty.schema == {"a": pl.Float64, "prediction": pl.Float64}
 
 
 def test_a_batch_refuses_what_cannot_be(tmp_path: Path) -> None:

@@ -126,7 +126,7 @@ def project(tmp_path: Path) -> Path:
         "def wrong_count(model, rows):\n"
         "    return [0.5]\n"
     )
-    import joblib
+    import joblib  # type: ignore[import-untyped]
 
     joblib.dump({"factor": 2}, folder / "model.joblib")
     return folder

@@ -35,7 +35,7 @@ def test_requests_that_arrive_during_a_prediction_become_one_batch_in_order() ->
         tasks += [asyncio.create_task(batcher.submit([{"x": n}, {"x": -n}])) for n in (1, 2, 3)]
         await asyncio.sleep(0.05)
         model.go.set()
-        return await asyncio.gather(*tasks)
+        return list(await asyncio.gather(*tasks))
 
     assert asyncio.run(scenario()) == [[0], [10, -10], [20, -20], [30, -30]]
     assert model.sizes == [1, 6]
@@ -102,7 +102,8 @@ def test_one_bad_request_does_not_fail_its_neighbours() -> None:
     good, bad, other = run_batch(model, [[{"x": 1}], [{"x": 0}], [{"x": 2}, {"x": 3}]])
     assert good == [6]
     assert other == [3, 2]
-    assert isinstance(bad, ModelFailed) and "ZeroDivisionError" in bad.reason
+    assert isinstance(bad, ModelFailed)
+    assert "ZeroDivisionError" in bad.reason
 
 
 @pytest.mark.parametrize("answer", [[1], [1, 2, 3]])

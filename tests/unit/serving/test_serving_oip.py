@@ -9,7 +9,7 @@ from cloudml.serving.schema import FeatureSchema
 SCHEMA = FeatureSchema.from_sample([{"x": 1.0, "n": 2}])
 
 
-def tensor(name: str, shape: list[int], data: list[object], datatype: str = "FP64") -> dict[str, object]:
+def tensor(name: str, shape: list[int], data: object, datatype: str = "FP64") -> dict[str, object]:
     return {"name": name, "shape": shape, "datatype": datatype, "data": data}
 
 

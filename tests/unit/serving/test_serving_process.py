@@ -26,9 +26,9 @@ def listening_addresses(pid: int) -> set[str]:
     """The addresses on which a process listens, from the kernel's tables (hexadecimal, little endian)."""
     inodes = set()
     for descriptor in Path(f"/proc/{pid}/fd").iterdir():
-        target = os.readlink(descriptor)
-        if target.startswith("socket:["):
-            inodes.add(target[8:-1])
+        # One may be closed while we look.
+        with contextlib.suppress(FileNotFoundError):
+            inodes.add(os.readlink(descriptor).removeprefix("socket:[").removesuffix("]"))
     found = set()
     for table in ("tcp", "tcp6"):
         for line in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]:
@@ -60,7 +60,8 @@ def test_it_answers_503_while_the_model_warms_up(serve: Serve) -> None:
         with contextlib.suppress(ConnectionRefusedError):
             seen.append(server.request(port, "GET", "/ping").status)
         time.sleep(0.05)
-    assert seen[0] == 503 and seen[-1] == 200
+    assert seen[0] == 503
+    assert seen[-1] == 200
 
 
 def test_sigterm_lets_a_request_end(serve: Serve) -> None:
@@ -111,7 +112,7 @@ def test_an_estimators_own_features_are_what_rows_must_have(serve: Serve, tmp_pa
     polars = pytest.importorskip("polars")
     frame = polars.DataFrame({"a": [0.0, 1.0, 2.0, 3.0], "b": [1.0, 0.0, 1.0, 0.0]})
     estimator = sklearn_linear.LogisticRegression().fit(frame, [0, 0, 1, 1])
-    import joblib
+    import joblib  # type: ignore[import-untyped]
 
     joblib.dump(estimator, tmp_path / "estimator.joblib")
     server = serve(predictor="", sample=[], model=tmp_path / "estimator.joblib")
@@ -187,4 +188,6 @@ def test_importing_the_package_imports_nothing_heavy() -> None:
         "import sys, cloudml.serving.app, cloudml.serving.server\n"
         "print([m for m in ('starlette', 'uvicorn', 'pydantic', 'numpy', 'polars') if m in sys.modules])"
     )
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    )

@@ -28,7 +28,8 @@ def test_declared_features_fix_names_and_order() -> None:
 
 def test_integers_become_floats_where_the_sample_has_floats() -> None:
     (conformed,) = schema().conform([row(fee=2)])
-    assert conformed["fee"] == 2.0 and isinstance(conformed["fee"], float)
+    assert conformed["fee"] == 2.0
+    assert isinstance(conformed["fee"], float)
     assert isinstance(conformed["age"], int)
 
 

@@ -18,7 +18,8 @@ def test_quantiles_are_right_to_one_bucket() -> None:
         histogram.observe(milliseconds / 1000)
     for q in (0.5, 0.9, 0.99):
         bound = histogram.quantile(q)
-        assert bound is not None and q <= bound <= q * 10**0.2
+        assert bound is not None
+        assert q <= bound <= q * 10**0.2
     assert LatencyHistogram().quantile(0.5) is None
 
 

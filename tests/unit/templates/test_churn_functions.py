@@ -391,7 +391,7 @@ def test_the_predictor_takes_rows_as_clients_send_them(
     ("answers", "words"), [([0.1], "2 rows sent, 1 answers"), ([0.1, 1.2], "not probab"), ([0.3, 0.3], "same answer")]
 )
 def test_wrong_answers_are_told(answers: list[float], words: str) -> None:
-    rows = pl.DataFrame({"age": [20.0, 30.0]})
+    rows = [{"age": 20.0}, {"age": 30.0}]
     serving.check_answers(rows, [0.1, 0.9])
     with pytest.raises(ValueError, match=words):
         serving.check_answers(rows, answers)

@@ -82,7 +82,7 @@ class CommandServer:
             say(_error("not_ready", str(error)))
         except asyncio.CancelledError:
             say(_error("abandoned", "the endpoint was stopped"))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - a command must not end the service; whoever asked learns why
             _log.exception("a command failed")
             say(_error("failed", f"{type(error).__name__}: {error}"))
         finally:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -18,11 +18,11 @@ def predict(model: Pipeline, rows: pl.DataFrame) -> pl.Series:
     return pl.Series("churn", model.predict_proba(typed)[:, 1])
 
 
-def check_answers(rows: pl.DataFrame, predictions: list[float]) -> None:
+def check_answers(rows: list[dict[str, Any]], predictions: list[float]) -> None:
     """`ml.verify` calls this with what it sent to an endpoint and what came back. Raise when it is wrong."""
-    if len(predictions) != rows.height:
-        raise ValueError(f"{rows.height} rows sent, {len(predictions)} answers")
+    if len(predictions) != len(rows):
+        raise ValueError(f"{len(rows)} rows sent, {len(predictions)} answers")
     if not all(0 <= p <= 1 for p in predictions):
         raise ValueError(f"not probabilities: {predictions}")
-    if len(set(predictions)) == 1 and rows.n_unique() > 1:
+    if len(set(predictions)) == 1 and any(row != rows[0] for row in rows):
         raise ValueError(f"every customer got the same answer, {predictions[0]}: do the rows reach the model?")

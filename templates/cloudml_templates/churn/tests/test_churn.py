@@ -82,5 +82,5 @@ def test_a_model_finds_the_signal_and_serves(tables: Tables, tmp_path: Path) -> 
 
     rows = pl.DataFrame(parts.sample.to_dicts())  # as they come from a client: JSON
     answers = predict(model.load(), rows)
-    check_answers(rows, answers.to_list())
+    check_answers(rows.to_dicts(), answers.to_list())
     assert rows.columns == FEATURES

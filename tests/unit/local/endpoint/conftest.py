@@ -57,7 +57,7 @@ def processes_naming(text: str) -> list[int]:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    import joblib
+    import joblib  # type: ignore[import-untyped]
 
     folder = tmp_path / "projekt ž"
     folder.mkdir()

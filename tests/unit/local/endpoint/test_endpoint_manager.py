@@ -148,7 +148,8 @@ def test_a_switch_loses_no_request(manager: EndpointManager, deployment: Make, s
     assert set(clients.answers) == {(20, "2"), (30, "3"), (40, "4")}
     assert (switched.deployment_id, switched.port, switched.pid) == (2, status.port, status.pid)
     previous = record(state)["previous"]
-    assert isinstance(previous, dict) and previous["version"] == 3
+    assert isinstance(previous, dict)
+    assert previous["version"] == 3
     eventually(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in blue))
 
 
@@ -210,7 +211,9 @@ def test_a_first_deploy_that_fails_leaves_no_process(
     assert "serves nothing" in failed.value.message
     assert running() == []
     status = manager.status("churn")
-    assert status is not None and status.status == "failed" and "exited with 5" in status.error
+    assert status is not None
+    assert status.status == "failed"
+    assert "exited with 5" in status.error
     with pytest.raises(Refused) as refused:
         manager.start("churn")
     assert refused.value.code == "CML529"
@@ -224,12 +227,15 @@ def test_a_crashed_server_comes_back_and_the_status_says_so(
     assert ask(manager, 99)[0] == 503
     status = manager.status("churn")
     assert status is not None
-    assert status.status == "failed" and "exited with 7" in status.error
+    assert status.status == "failed"
+    assert "exited with 7" in status.error
     assert not manager.serves("churn", "multiplier", 2, deployment(2).digest)
     eventually(lambda: manager.serves("churn", "multiplier", 2, deployment(2).digest))
     assert ask(manager) == (200, [20])
     status = manager.status("churn")
-    assert status is not None and status.error == "" and status.counters["restarts"] == 1
+    assert status is not None
+    assert status.error == ""
+    assert status.counters["restarts"] == 1
 
 
 def test_a_killed_router_takes_its_servers_along_and_starts_again_on_its_port(
@@ -241,7 +247,9 @@ def test_a_killed_router_takes_its_servers_along_and_starts_again_on_its_port(
     os.kill(status.pid, signal.SIGKILL)
     eventually(lambda: running() == [])
     lost = manager.status("churn")
-    assert lost is not None and lost.status == "failed" and "not running" in lost.error
+    assert lost is not None
+    assert lost.status == "failed"
+    assert "not running" in lost.error
     assert not manager.serves("churn", "multiplier", 3, deployment(3).digest)
     with pytest.raises(Refused):
         ask(manager)
@@ -293,7 +301,7 @@ def test_it_survives_the_command_that_made_it(
         "os.killpg(0, signal.SIGKILL)\n"
     )
     command = [sys.executable, "-c", code, str(state), json.dumps(deployment(2).to_dict())]
-    assert subprocess.run(command, start_new_session=True, timeout=60).returncode == -signal.SIGKILL
+    assert subprocess.run(command, start_new_session=True, timeout=60, check=False).returncode == -signal.SIGKILL
     assert ask(manager) == (200, [20])
 
 
@@ -342,7 +350,9 @@ def test_a_router_that_hangs_is_replaced_by_the_next_deploy(manager: EndpointMan
     assert status.pid is not None
     os.kill(status.pid, signal.SIGSTOP)
     hung = manager.status("churn")
-    assert hung is not None and hung.status == "failed" and "does not answer" in hung.error
+    assert hung is not None
+    assert hung.status == "failed"
+    assert "does not answer" in hung.error
     replaced = manager.deploy("churn", deployment(3))
     assert replaced.pid != status.pid
     assert ask(manager) == (200, [30])
@@ -356,7 +366,8 @@ def test_a_copied_state_folder_has_an_endpoint_of_its_own(
     shutil.copytree(state, copy, ignore=shutil.ignore_patterns("*.sock"))
     other = EndpointManager(copy)
     lost = other.status("churn")
-    assert lost is not None and lost.status == "failed"
+    assert lost is not None
+    assert lost.status == "failed"
     try:
         mine = other.deploy("churn", deployment(3))
         assert mine.port != original.port
@@ -420,7 +431,7 @@ def test_status_is_quick(manager: EndpointManager, deployment: Make) -> None:
 def test_a_scikit_learn_model_without_a_predictor(manager: EndpointManager, deployment: Make, project: Path) -> None:
     linear = pytest.importorskip("sklearn.linear_model")
     polars = pytest.importorskip("polars")
-    import joblib
+    import joblib  # type: ignore[import-untyped]
 
     frame = polars.DataFrame({"a": [0.0, 1.0, 2.0, 3.0], "b": [1.0, 0.0, 1.0, 0.0]})
     estimator = linear.LogisticRegression().fit(frame, [0, 0, 1, 1])

@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -124,6 +125,15 @@ def test_the_same_service_may_lie_elsewhere_but_not_differ() -> None:
         assert not one.same_service(other)
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [{"copies": 0}, {"request_timeout": 0.0}, {"sample": ({"x": float("nan")},)}, {"sample": ({"x": object()},)}],
+)
+def test_a_deployment_that_nobody_could_serve_is_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"copy|timeout|JSON"):
+        Deployment("m", 1, "d", "/a", **changes)
+
+
 def test_a_process_is_known_by_its_start_and_a_zombie_is_gone() -> None:
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     started = processes.start_time(child.pid)
@@ -173,7 +183,9 @@ def test_the_manager_imports_nothing_heavy() -> None:
         "import sys, cloudml_local.endpoint.manager\n"
         "print([m for m in ('asyncio', 'aiohttp', 'uvicorn', 'starlette', 'pydantic', 'numpy') if m in sys.modules])"
     )
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    )
 
 
 def test_deployment_of_json_is_the_deployment(deployment: Callable[..., Deployment]) -> None:

@@ -1,0 +1,427 @@
+"""What each code means, and what to do about it. A code keeps its meaning; `docs/reference/errors.md` is made here."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Code(NamedTuple):
+    """One line of the reference."""
+
+    title: str
+    meaning: str
+    remedy: str
+
+
+AUTHORING: dict[str, Code] = {
+    "CML101": Code(
+        "Not usable as a step",
+        "A lambda, a nested function, a method or no function at all stands where a step's process must "
+        "import a function by name.",
+        "Put a plain function at the top of a module.",
+    ),
+    "CML102": Code(
+        "Unclear signature",
+        "A parameter or the return value has no type, a type that cannot be found, or a form that ports "
+        "cannot have (`*args`, `**kwargs`, positional-only, one name twice).",
+        "Give every parameter a name and a type, and annotate the return value.",
+    ),
+    "CML103": Code(
+        "Reference used as text",
+        "An f-string, `str()` or `format()` needs a value that is known only while the pipeline runs.",
+        "Pass the reference on as an argument; in a message, as `{name}` with `name=reference`.",
+    ),
+    "CML104": Code(
+        "Reference used as truth",
+        "`if`, `while`, `and`, `or`, `not` or a chained comparison needs a value that is known only while "
+        "the pipeline runs.",
+        "Write `with ml.when(condition):`; join conditions with `&`, `|`, `~`.",
+    ),
+    "CML105": Code(
+        "Reference used as number or list",
+        "`int()`, `float()`, `len()`, `math`, iteration or an operator other than `+ - * /` needs a value "
+        "that is known only while the pipeline runs.",
+        "Calculate inside a step; go over lists with `ml.map`.",
+    ),
+    "CML106": Code(
+        "No such output",
+        "An output, metric or member that the step does not have, or a step with several outputs used as if "
+        "it had one.",
+        "Use one of the names that the message lists.",
+    ),
+    "CML107": Code(
+        "Unknown argument",
+        "The call gives an argument that the function does not take, gives one twice, or gives an output.",
+        "Use the names of the function's parameters; leave `Out` parameters to the backend.",
+    ),
+    "CML108": Code("Missing argument", "The call leaves out a parameter that has no default.", "Give it in the call."),
+    "CML109": Code(
+        "Types do not fit",
+        "The output of one step has a type that the parameter it is given to cannot take.",
+        "Connect the right output, or change one of the annotations.",
+    ),
+    "CML110": Code(
+        "Not a legal literal",
+        "A value written in the pipeline is of another type than the parameter, or is not JSON.",
+        "Write a value of the parameter's type; make anything else inside a step.",
+    ),
+    "CML111": Code(
+        "Name used twice",
+        "Two steps have the same name; the message names both lines.",
+        "Name one: `.options(name=...)` for a function, `name=` for a verb.",
+    ),
+    "CML112": Code("Cycle", "Steps wait for one another; the message gives the path.", "Remove one of the `after=`."),
+    "CML113": Code(
+        "Used outside of its block",
+        "An output made in a branch, a map or an on_exit block is used where it may not exist.",
+        "Move the consumer into the block, or collect the outputs of a map with `ml.collect`.",
+    ),
+    "CML114": Code(
+        "Handle of another build",
+        "A handle was kept from another build of a pipeline.",
+        "Call the step inside this pipeline, and use what that call returns.",
+    ),
+    "CML115": Code(
+        "Outside of a build",
+        "A verb was called outside of a pipeline's function, or a pipeline was called like a function.",
+        "Move the call into the function under `@ml.pipeline`; use `.build()` or `cloudml run`.",
+    ),
+    "CML116": Code(
+        "Undeclared or wrong parameter",
+        "A pipeline uses or takes something that is not declared as `ml.Param`, or a default contradicts "
+        "type, choices or limits.",
+        "Write `name: ml.Param[float] = 0.82`.",
+    ),
+    "CML117": Code(
+        "One name, two meanings",
+        "Two endpoints, monitors or alerts have the same name and different settings.",
+        "Define it once and use that object.",
+    ),
+    "CML118": Code(
+        "Impossible schedule",
+        "Cron fields, an interval or a time zone that do not exist.",
+        "Five fields: minute, hour, day of month, month, day of week; a zone of the IANA database.",
+    ),
+    "CML119": Code(
+        "Wrong objective",
+        "What is to be maximized or minimized is no metric of the training function.",
+        "Write `maximize=Fit.valid_auc` with a class of `ml.Metrics` that the function returns.",
+    ),
+    "CML120": Code(
+        "Wrong search space",
+        "An axis has nothing to draw from, draws another type than the parameter, or has no parameter.",
+        "Use `ml.uniform`, `ml.log_uniform`, `ml.ints` or `ml.choice` under the parameter's name.",
+    ),
+    "CML121": Code(
+        "Message cannot be filled in",
+        "Names in braces and the values beside the message are not the same, or a secret would be shown.",
+        "Give each `{name}` a `name=...`.",
+    ),
+    "CML122": Code(
+        "Illegal setting", "An option is unknown, or its value is out of range.", "See the message for the legal form."
+    ),
+    "CML123": Code(
+        "Wrong thing for a verb",
+        "A verb is given something that it cannot work on: a deploy without a version, a map without a list.",
+        "Pass what the message names.",
+    ),
+    "CML124": Code(
+        "Empty or doubled block",
+        "A block has no steps, is opened twice, or its otherwise branch stands in the wrong place.",
+        "Call at least one step in it, once.",
+    ),
+    "CML125": Code(
+        "Not a condition",
+        "A value stands where a condition is needed, a condition where a value is needed, or something that "
+        "cannot be compared is compared.",
+        "Compare a metric or another scalar; put each comparison in parentheses.",
+    ),
+    "CML126": Code(
+        "after= names no step",
+        "A step is to run after something that is no step of the pipeline.",
+        "Give handles that calls returned, or names of steps.",
+    ),
+}
+
+SPEC: dict[str, Code] = {
+    "CML200": Code("Problems in the pipeline", "One or more findings, each with its own code.", "See the findings."),
+    "CML201": Code(
+        "Wrong field",
+        "A document has an unknown field, lacks one, or has a value of the wrong type.",
+        "Compare with the JSON Schema: `cloudml schema`.",
+    ),
+    "CML202": Code(
+        "Unknown spec version",
+        "The document is of a version that this cloudml does not read.",
+        "Write the version that the message names, or install a cloudml that reads it.",
+    ),
+    "CML203": Code(
+        "Not readable as YAML",
+        "The text is no YAML, or a key occurs twice.",
+        "Correct it at the line that the message names.",
+    ),
+    "CML210": Code(
+        "Name used twice",
+        "Two steps, parameters, endpoints, monitors, alerts or tags have one name.",
+        "Give each a name of its own.",
+    ),
+    "CML211": Code("Unknown step", "A reference or an `after` names a step that does not exist.", "Correct the name."),
+    "CML212": Code("Unknown output", "A reference names an output that the step does not have.", "Correct the name."),
+    "CML213": Code(
+        "Unknown field", "A reference names a metric or member that the output does not have.", "Correct the name."
+    ),
+    "CML214": Code(
+        "Unknown parameter",
+        "A reference names a parameter that the pipeline does not declare.",
+        "Declare it, or correct the name.",
+    ),
+    "CML215": Code(
+        "Unknown endpoint, monitor or alert",
+        "A step or a monitor names one that the pipeline does not declare.",
+        "Declare it, or correct the name.",
+    ),
+    "CML216": Code(
+        "Item outside of its map",
+        "A reference to an item stands outside of that map, or names no map.",
+        "Move the step into the map's body.",
+    ),
+    "CML217": Code(
+        "Used outside of its block",
+        "An output made in a branch, a map or a finally block is used where it may not exist.",
+        "Move the step into the block, or collect the outputs of the map.",
+    ),
+    "CML218": Code(
+        "Cycle", "Steps wait for one another; the message gives the path.", "Remove one of the dependencies."
+    ),
+    "CML219": Code(
+        "Types do not fit",
+        "A value of one type fills an input of another.",
+        "Connect the right output, or correct a type.",
+    ),
+    "CML220": Code(
+        "Finally in the wrong place",
+        "A finally block lies inside another block, or holds a map or a condition.",
+        "Put it at the top, with plain steps.",
+    ),
+    "CML221": Code(
+        "Wrong source",
+        "A step is given something it cannot work on: a deploy without a version, a verify without a deployment.",
+        "Connect it to what the hint names.",
+    ),
+    "CML222": Code(
+        "Unknown objective",
+        "The objective of a tuning step is no metric of its function.",
+        "Name a metric of the function.",
+    ),
+    "CML223": Code(
+        "Wrong search space",
+        "An axis has nothing to draw from, draws the wrong type, or has no input.",
+        "Correct the axis that the message names.",
+    ),
+    "CML224": Code(
+        "Wrong parameter",
+        "Default, type, choices and limits of a parameter contradict one another.",
+        "Correct one of them.",
+    ),
+    "CML225": Code(
+        "Wrong arguments",
+        "An argument has no input, stands twice, or an input is left unfilled.",
+        "Fill each input once; mark inputs with defaults as optional.",
+    ),
+    "CML226": Code(
+        "Unknown error class",
+        "A retry names something that is neither an error class nor an exception.",
+        "Use `transient`, `timeout`, `memory`, `crash`, `interrupted`, `error`, or an exception's dotted name.",
+    ),
+    "CML227": Code(
+        "Impossible schedule",
+        "Cron fields or a time zone that do not exist.",
+        "Five fields; a zone of the IANA database.",
+    ),
+    "CML228": Code(
+        "Impossible limit",
+        "A threshold or guard lies where its statistic cannot be.",
+        "Give a limit within the statistic's range.",
+    ),
+    "CML229": Code(
+        "Function not importable",
+        "A function's module or name is none that could be imported.",
+        "Write `package.module` and a function's name.",
+    ),
+    "CML230": Code(
+        "Secret in the open",
+        "A secret stands in a condition, a message or anywhere else but an argument of a function.",
+        "Pass it to a function.",
+    ),
+    "CML231": Code("Native document twice", "One place has two native documents for one backend.", "Merge them."),
+    "CML232": Code(
+        "Map over no list",
+        "A map goes over something that is no list.",
+        "Give it an output or parameter that is a list.",
+    ),
+    "CML233": Code(
+        "Cannot be compared",
+        "A condition compares what has no order or equality a backend could decide.",
+        "Compare numbers, text or truth values of one type.",
+    ),
+    "CML234": Code(
+        "Message cannot be filled in",
+        "Names in braces and arguments are not the same.",
+        "Give each `{name}` an argument.",
+    ),
+    "CML235": Code(
+        "Nothing to collect",
+        "`collected` stands on a step that is not directly in a map, or inside that map.",
+        "Collect after the map, from a step directly in it.",
+    ),
+    "CML236": Code(
+        "Wrong job of a tuning step",
+        "The job has another name than its step, or an output that every tuning step has.",
+        "Rename it.",
+    ),
+    "CML250": Code("Unused parameter (warning)", "No step uses the parameter.", "Use it, or remove it."),
+    "CML251": Code("Unwatched rollout (warning)", "Traffic moves in steps, and no guard watches them.", "Add a guard."),
+    "CML252": Code(
+        "Constant condition (warning)", "A condition is made of literals only.", "Compare an output or a parameter."
+    ),
+    "CML253": Code(
+        "Empty condition (warning)", "Neither branch of a condition has steps.", "Remove it, or fill a branch."
+    ),
+    "CML254": Code("Unused declaration (warning)", "No step uses the endpoint or monitor.", "Use it, or remove it."),
+}
+
+BACKEND: dict[str, Code] = {
+    "CML300": Code(
+        "Unsupported",
+        "The backend lacks features that the pipeline needs; each gap has its own line.",
+        "See each gap's hint, or use another backend.",
+    ),
+    "CML301": Code(
+        "Feature not supported",
+        "The backend cannot do one thing that the pipeline needs.",
+        "The hint says what to write instead.",
+    ),
+    "CML302": Code(
+        "Feature emulated (warning)",
+        "The backend does it in another way than the provider's own; the plan lists it.",
+        "Nothing, if the emulation will do.",
+    ),
+    "CML310": Code("Backend unusable", "The backend is installed and cannot be used.", "See the message."),
+    "CML311": Code(
+        "No such backend",
+        "No installed distribution offers a backend of that name.",
+        "Install the extra that the hint names; `cloudml backends` lists what there is.",
+    ),
+    "CML312": Code(
+        "Packages missing", "A part of cloudml needs packages that are not installed.", "Run the command in the hint."
+    ),
+    "CML320": Code(
+        "Provider refused",
+        "A provider refused a call; operation, code and request id are given.",
+        "See the provider's code.",
+    ),
+}
+
+PROJECT: dict[str, Code] = {
+    "CML000": Code("Unclassified", "An error of cloudml without a code of its own.", "See the message."),
+    "CML401": Code(
+        "Wrong project",
+        "`cloudml.toml`, or what it points to, is missing or wrong.",
+        "Correct the line that the message names.",
+    ),
+    "CML402": Code(
+        "Not found", "There is no run, step, model or endpoint of that name.", "Use one of the names in the hint."
+    ),
+    "CML403": Code(
+        "Wrong parameter of a run",
+        "A parameter given to a run is unknown, missing, of another type or out of range.",
+        "Give it as the hint says.",
+    ),
+    "CML404": Code(
+        "Pipeline cannot be loaded",
+        "The module or the attribute that `pipeline` names cannot be imported.",
+        "Correct the import error that the message shows.",
+    ),
+    "CML410": Code(
+        "Refused by a rule",
+        "A rule forbids it now: a stale plan, an unapproved version, an active run.",
+        "The hint says how it becomes legal.",
+    ),
+    "CML420": Code("Wrong usage", "A command was called with wrong arguments.", "See `cloudml COMMAND --help`."),
+    "CML421": Code(
+        "Cannot create a project", "The directory is in use, or cannot be written.", "Name a new directory."
+    ),
+    "CML498": Code("Interrupted", "The command was interrupted; its state resumes.", "`cloudml resume`."),
+    "CML499": Code(
+        "Defect in cloudml", "An error that cloudml did not foresee.", "Report it with the log that the message names."
+    ),
+}
+
+RUN: dict[str, Code] = {
+    "CML500": Code(
+        "Run failed",
+        "A run ended otherwise than succeeded.",
+        "`cloudml show` gives each step's reason, `cloudml logs` its output; `cloudml resume` goes on.",
+    ),
+    "CML501": Code(
+        "State unusable",
+        "The local state is damaged, full, read-only or in use.",
+        "See the hint: free space, permissions, or the other command.",
+    ),
+    "CML502": Code(
+        "Corrupt artifact",
+        "The content of an artifact is not what its digest says.",
+        "`cloudml gc --verify` removes it; the next run makes it again.",
+    ),
+    "CML520": Code(
+        "Illegal endpoint name", "The name is no name of an endpoint.", "A letter, then letters, digits, `_`, `-`."
+    ),
+    "CML521": Code("No such endpoint", "No endpoint of that name is known here.", "`cloudml endpoints` lists them."),
+    "CML522": Code(
+        "New version not ready",
+        "The new model server did not become ready; the version in service stays.",
+        "Read the log that the message names, and deploy again.",
+    ),
+    "CML523": Code("Endpoint in use", "Another command is working on the endpoint.", "Wait for it, or stop it."),
+    "CML524": Code(
+        "Router unreachable",
+        "The endpoint's router did not start, does not answer, or died.",
+        "Read its log; start the endpoint again.",
+    ),
+    "CML525": Code(
+        "Switch not confirmed", "After the switch the endpoint serves something else than it should.", "Deploy again."
+    ),
+    "CML526": Code("Nothing answers", "The endpoint serves nothing now.", "Deploy to it, or start it."),
+    "CML527": Code("Damaged record", "The endpoint's record cannot be read.", "Remove the endpoint and deploy again."),
+    "CML528": Code(
+        "Endpoint folder unusable",
+        "The endpoint's folder, lock or socket cannot be used.",
+        "Check permissions and free space; shorten the path.",
+    ),
+    "CML529": Code("Never served", "The endpoint never served a version, so it cannot be started.", "Deploy to it."),
+}
+
+SECTIONS: tuple[tuple[str, str, dict[str, Code]], ...] = (
+    ("Definition", "Refused while the pipeline is being defined, with the author's file and line.", AUTHORING),
+    ("Spec", "Found in a document, whoever wrote it; all at once.", SPEC),
+    ("Backend", "What a backend lacks or refuses.", BACKEND),
+    ("Project and command line", "The project, its names, and how commands are called.", PROJECT),
+    ("Runs and state", "What happens to runs, artifacts and endpoints.", RUN),
+)
+
+CODES: dict[str, Code] = {code: entry for _, _, table in SECTIONS for code, entry in table.items()}
+
+
+def render() -> str:
+    """The reference page, in Markdown."""
+    lines = [
+        "# Error codes",
+        "",
+        "Every error of cloudml has a code that keeps its meaning in every release. This page is made from",
+        "`cloudml/errors/codes.py`.",
+    ]
+    for title, about, table in SECTIONS:
+        lines += ["", f"## {title}", "", about]
+        for code, entry in sorted(table.items()):
+            lines += ["", f"### {code} · {entry.title}", "", entry.meaning, "", f"**What to do.** {entry.remedy}"]
+    return "\n".join(lines) + "\n"
