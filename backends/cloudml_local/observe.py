@@ -81,17 +81,18 @@ def _task(
     )
     return TaskRecord(
         status=status, started_at=stored["started_at"], duration=stored["duration"], attempts=stored["attempts"],
-        reason=stored["reason"], failure=stored["failure"], outputs=outputs, metrics=_metrics(stored["vals"]),
+        reason=stored["reason"], failure=stored["failure"], outputs=outputs, metrics=_metrics(template, stored["vals"]),
         values=stored["vals"], progress=_progress(folder, status), cached_from=stored["cached_from"], **base,
     )  # fmt: skip
 
 
-def _metrics(values: dict[str, Any]) -> dict[str, float]:
-    """Numbers of a task: metrics outputs by name, and single numbers under their output's name."""
+def _metrics(template: dict[str, Any], values: dict[str, Any]) -> dict[str, float]:
+    """Numbers of a task: the fields of its metrics outputs, and single numbers under their output's name."""
+    ports = {port["name"] for port in template["reads"].get("outputs", ()) if port["mode"] == "metrics"}
     found: dict[str, float] = {}
     for name, value in values.items():
-        if isinstance(value, dict):
-            found.update({key: number for key, number in value.items() if _number(number)} if name == "metrics" else {})
+        if name in ports and isinstance(value, dict):
+            found.update({key: number for key, number in value.items() if _number(number)})
         elif _number(value):
             found[name] = value
     return found

@@ -118,13 +118,15 @@ def endpoint_text(endpoint: EndpointRecord, session: Session, style: Style, plac
     """Where an endpoint answers, and two ways to ask it, with a row that the model knows."""
     serves = f"{endpoint.model}/{endpoint.version}" if endpoint.model else ""
     head = f"{style.paint(endpoint.name, 'bold')}  {style.paint(endpoint.url, 'cyan')}  {serves}"
-    body = request_of(endpoint, session)
-    ask = command("invoke", endpoint.name, *place, *(("--sample",) if body else ("--data", '{"instances": [...]}')))
-    sent = body or '{"instances": [...]}'
-    curl = shlex.join(
-        ["curl", "-sS", f"{endpoint.url}/invocations", "-H", "content-type: application/json", "-d", sent]
-    )
-    return "\n".join((head.rstrip(), f"  {ask}", f"  {style.paint(curl, 'dim')}"))
+    curl = ["curl", "-sS", f"{endpoint.url}/invocations", "-H", "content-type: application/json", "-d"]
+    if request_of(endpoint, session):
+        ask = command("invoke", endpoint.name, *place, "--sample")
+        by_hand = f"{ask} --dry-run | {shlex.join([*curl, '@-'])}"
+    else:
+        body = '{"instances": [...]}'
+        ask = command("invoke", endpoint.name, *place, "--data", body)
+        by_hand = shlex.join([*curl, body])
+    return "\n".join((head.rstrip(), f"  {ask}", f"  {style.paint(by_hand, 'dim')}"))
 
 
 def request_of(endpoint: EndpointRecord, session: Session) -> str:

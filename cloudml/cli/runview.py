@@ -49,7 +49,8 @@ class RunView:
     def seed(self, record: RunRecord) -> None:
         """Take a record: its tasks in its order, with what is known of each."""
         self.run, self.pipeline = record.id, record.pipeline
-        self.status, self.duration = record.status, record.duration
+        self.status = record.status
+        self.duration = None if record.status == "running" else record.duration  # of a resumed run: of its first part
         self.tasks = {task.id: self._seeded(task) for task in record.tasks}
 
     def _seeded(self, task: TaskRecord) -> TaskView:

@@ -26,7 +26,9 @@ class _Row:
 
 def header(view: RunView, style: Style) -> str:
     """`churn-12  running  on local  12.3s`."""
-    parts = [style.paint(clean(view.run or "starting"), "bold"), style.status(view.status, view.status)]
+    if not view.run:
+        return style.paint(f"preparing for {view.target}  {duration(view.elapsed())}", "dim")
+    parts = [style.paint(clean(view.run), "bold"), style.status(view.status, view.status)]
     if view.target:
         parts.append(style.paint(f"on {view.target}", "dim"))
     parts.append(style.paint(duration(view.elapsed()), "dim"))

@@ -124,7 +124,7 @@ def _dependencies(project: Project, reads: tracking.Reads, sources: Sources) -> 
     return {
         "files": {path: tracking.file_digest(path) for path in sorted(files)},
         "folders": {path: tracking.listing_digest(path) for path in sorted(folders)},
-        "variables": {name: tracking.variable_digest(name) for name in sorted(reads.variables)},
+        "variables": reads.variables(),
     }
 
 

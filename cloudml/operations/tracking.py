@@ -16,11 +16,19 @@ from typing import Any
 
 
 class Reads:
-    """What was read: absolute paths of files, and the names of environment variables."""
+    """What was read: absolute paths of files, and environment variables as they were before the build.
+
+    Before, because a library may set a variable while it is imported, and read it back.
+    """
 
     def __init__(self) -> None:
         self.files: set[str] = set()
-        self.variables: set[str] = set()
+        self.names: set[str] = set()
+        self._before = dict(os.environ)
+
+    def variables(self) -> dict[str, str | None]:
+        """The digest of each variable that was looked up; None for one that was not set."""
+        return {name: _digest(self._before.get(name)) for name in sorted(self.names)}
 
 
 class _Watch:
@@ -40,7 +48,7 @@ def _hook(event: str, arguments: tuple[Any, ...]) -> None:
 class _Watched(type(os.environ)):  # type: ignore[misc]
     def __getitem__(self, key: str) -> str:
         if _Watch.reads is not None and isinstance(key, str):
-            _Watch.reads.variables.add(key)
+            _Watch.reads.names.add(key)
         value: str = super().__getitem__(key)
         return value
 
@@ -113,5 +121,8 @@ def listing_digest(folder: str) -> str | None:
 
 def variable_digest(name: str) -> str | None:
     """sha256 of an environment variable's value: what is kept on disk must not reveal it."""
-    value = os.environ.get(name)
+    return _digest(os.environ.get(name))
+
+
+def _digest(value: str | None) -> str | None:
     return None if value is None else hashlib.sha256(value.encode(errors="surrogateescape")).hexdigest()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import yaml
@@ -18,7 +19,19 @@ _Dumper: type = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
 class _UniqueKeys(_Loader):  # type: ignore[misc]
-    """YAML itself lets the last of two equal keys win in silence; a spec must not."""
+    """YAML itself lets the last of two equal keys win in silence; a spec must not. `on`, `yes`, `no` are text here."""
+
+
+def _without_words_as_booleans(resolvers: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    """YAML 1.1 takes `on` and its like for truth values; `on` is a field of a retry. Only true and false are left."""
+    tag = "tag:yaml.org,2002:bool"
+    kept = {letter: [pair for pair in pairs if pair[0] != tag] for letter, pairs in resolvers.items()}
+    for letter in "tTfF":
+        kept[letter] = [(tag, re.compile("^(?:true|True|TRUE|false|False|FALSE)$")), *kept.get(letter, [])]
+    return kept
+
+
+_UniqueKeys.yaml_implicit_resolvers = _without_words_as_booleans(_UniqueKeys.yaml_implicit_resolvers)
 
 
 def _mapping(loader: Any, node: Any) -> dict[Any, Any]:

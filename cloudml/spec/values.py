@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
-from pydantic import Field, JsonValue, model_validator
+from pydantic import AfterValidator, Discriminator, Field, JsonValue, Tag, model_validator
 
 from cloudml.spec.node import Identifier, Name, Node
 
@@ -12,19 +13,27 @@ Scalar: TypeAlias = bool | int | float | str
 ParameterType: TypeAlias = Literal["bool", "int", "float", "str", "path", "json"]
 
 
+def _finite(value: Any) -> Any:
+    """Refuse NaN and infinity at whatever depth; iterative."""
+    stack = [value]
+    while stack:
+        one = stack.pop()
+        if isinstance(one, float) and not math.isfinite(one):
+            raise ValueError("a number must be finite: JSON has no NaN or infinity")
+        if isinstance(one, (list, dict)):
+            stack.extend(one.values() if isinstance(one, dict) else one)
+    return value
+
+
+FiniteJson = Annotated[JsonValue, AfterValidator(_finite)]
+"""A JSON value whose numbers are finite."""
+
+
 class LiteralValue(Node):
     """A JSON value written in the pipeline itself. Numbers are finite."""
 
     kind: Literal["literal"] = "literal"
-    value: JsonValue
-
-    @model_validator(mode="after")
-    def _finite(self) -> Self:
-        import math
-
-        if isinstance(self.value, float) and not math.isfinite(self.value):
-            raise ValueError("a literal must be a finite number: JSON has no NaN or infinity")
-        return self
+    value: FiniteJson
 
 
 class ParameterRef(Node):
@@ -147,12 +156,24 @@ class Not(Node):
 Condition = Annotated[Comparison | AllOf | AnyOf | Not, Field(discriminator="kind")]
 
 
+def _default_kind(value: Any) -> str:
+    """A default is a fact of the run when it says so, else plain JSON."""
+    told = isinstance(value, dict) and value.get("kind") == "run" and "field" in value
+    return "run" if told or isinstance(value, RunRef) else "json"
+
+
+Default = Annotated[
+    Annotated[RunRef, Tag("run")] | Annotated[FiniteJson, Tag("json")],
+    Discriminator(_default_kind),
+]
+
+
 class Parameter(Node):
     """A value given when a run starts. Without a default it must be given."""
 
     name: Identifier
     type: ParameterType
-    default: JsonValue | RunRef = None
+    default: Default = None
     required: bool = False
     choices: tuple[Scalar, ...] = ()
     minimum: float | None = None

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from cloudml_local.endpoint import faults
 from cloudml_local.endpoint.deployment import EndpointStatus
 
-_CONFIRM_SECONDS = 2.0
+_CONFIRM_SECONDS = 10.0
 
 
 def call(

@@ -9,7 +9,7 @@ from cloudml_local.endpoint import control, faults, processes
 from cloudml_local.endpoint.paths import EndpointPaths
 from cloudml_local.endpoint.record import Record, read_record
 
-ASK_SECONDS = 2.0
+ASK_SECONDS = 5.0
 STOP_SECONDS = 30.0
 
 
@@ -49,10 +49,10 @@ def wait_silent(socket_path: str) -> None:
         time.sleep(0.05)
 
 
-def answers(socket_path: str) -> bool:
-    """Does a router answer on this control socket?"""
+def answers(socket_path: str, seconds: float = ASK_SECONDS) -> bool:
+    """Does a router answer on this control socket within `seconds`?"""
     try:
-        control.ask(socket_path, "status", timeout=ASK_SECONDS)
+        control.ask(socket_path, "status", timeout=seconds)
     except (control.ControlFailed, control.RouterRefused):
         return False
     return True

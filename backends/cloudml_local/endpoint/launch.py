@@ -14,7 +14,7 @@ from cloudml_local.endpoint import faults
 from cloudml_local.endpoint.paths import EndpointPaths
 
 _NEEDED = ("uvicorn", "starlette", "aiohttp")
-_START_SECONDS = 30.0
+_START_SECONDS = 60.0
 _LONGEST_LOG = 4 * 1024 * 1024
 
 

@@ -29,6 +29,9 @@ from cloudml_local.endpoint.record import Record, read_record, utc_now, write_re
 
 Progress = Callable[[str], None]
 
+_PATIENCE_SECONDS = 15.0
+"""Before a router that runs but does not answer is killed: on a loaded machine slow is not dead."""
+
 _LOCK_MARGIN_SECONDS = 30.0
 _SILENCE_MARGIN_SECONDS = 30.0
 _LOST = "its router is not running: it was killed, or the machine was started again"
@@ -186,7 +189,7 @@ class EndpointManager:
         """The record of a router that answers; a dead or dumb one is replaced."""
         record = readable(paths)
         if record is not None and _alive(paths, record):
-            if answers(record.control):
+            if answers(record.control, _PATIENCE_SECONDS):
                 return record
             say("the router does not answer; it is replaced")
             processes.kill(record.pid or 0, record.start_time)

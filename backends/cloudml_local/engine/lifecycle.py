@@ -223,7 +223,8 @@ def batch_prediction(driver: Driver, instance: Instance) -> None:
     data = {**_artifact_input(driver, instance, "data", reads["data"]), **place}
     arguments = {"predictor": reads["function"], "batch_size": reads["batch_size"], "keep": reads["keep"]}
     ports = [{"name": "predictions", "type": "polars.DataFrame", "mode": "value", "fields": []}]
-    work = Work(instance.id, "cloudml.runtime.batch:batch_predict", [{**model, **place}, data], arguments, outputs=ports)
+    function = "cloudml.runtime.batch:batch_predict"
+    work = Work(instance.id, function, [{**model, **place}, data], arguments, outputs=ports)
     digests = {"model": model["digest"], "data": data["digest"]}
     parts = key_parts(reads, driver.document["lock"], arguments, digests, {})
     run_bound(driver, instance, Bound(work, parts, key_of(parts)), modules=("polars",))

@@ -81,6 +81,7 @@ def _endpoint_text(endpoint: EndpointRecord, style: Style) -> str:
 @click.argument("name", metavar="ENDPOINT", shell_complete=complete.endpoints)
 @click.option("-d", "--data", metavar="JSON|@FILE|-", help="The request: its text, a file, or stdin.  [default: stdin]")
 @click.option("--sample", is_flag=True, help="Send a row that was kept beside the model.")
+@click.option("--dry-run", is_flag=True, help="Print the request; send nothing.")
 @click.option("--content-type", metavar="TYPE", help="[default: by the file's ending, else application/json]")
 @click.option(
     "--timeout",
@@ -91,13 +92,19 @@ def _endpoint_text(endpoint: EndpointRecord, style: Style) -> str:
     help="How long to wait.",
 )
 @options.placed
-def invoke(call: Call, name: str, data: str | None, sample: bool, content_type: str | None, timeout: float) -> int:
+def invoke(
+    call: Call, name: str, data: str | None, sample: bool, dry_run: bool, content_type: str | None, timeout: float
+) -> int:
     """Send one request to an endpoint and print its answer. An answer other than 2xx ends with exit code 1."""
     if sample and data is not None:
         raise click.UsageError("--sample and --data exclude one another")
     body, guessed = (b"", "application/json") if sample else _body(data)
     with call.session() as session:
         body = _sample(session, name) if sample else body
+        if dry_run:
+            request = body.decode(errors="replace")
+            call.answer({"endpoint": name, "content_type": content_type or guessed, "request": request}, request)
+            return 0
         answer = session.endpoints.invoke(name, body, content_type or guessed, timeout)
     document = {
         "endpoint": name,

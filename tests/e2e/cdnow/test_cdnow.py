@@ -149,7 +149,7 @@ def test_the_pipeline_reaches_the_same_to_the_bit(project: Path, plain: dict[str
         run = cloudml(project, "run", "--backend", "local", *given)["run"]
         tasks = {task["id"]: task for task in run["tasks"]}
         assert run["status"] == "succeeded"
-        assert tasks["evaluate"]["metrics"] == plain["metrics"]
+        assert tasks["evaluate"]["values"]["scores"] == plain["metrics"]
         assert tasks["fit"]["values"]["best_value"] == plain["best"]["valid_auc"]
         assert tasks["fit"]["values"]["best_parameters"] == plain["best"]["parameters"]
         again = cloudml(project, "run", "--backend", "local", *given)["run"]
@@ -158,7 +158,4 @@ def test_the_pipeline_reaches_the_same_to_the_bit(project: Path, plain: dict[str
         }
     finally:
         for endpoint in ("churn", "churn-staging"):
-            subprocess.run(
-                [sys.executable, "-m", "cloudml", "stop", endpoint, "--yes", "--project", str(project)],
-                capture_output=True,
-            )
+            cloudml(project, "stop", endpoint)

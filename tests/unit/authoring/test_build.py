@@ -260,7 +260,9 @@ def test_parameters() -> None:
     ) -> None:
         nothing()
 
-    day, size, mode, need, items = built(body).parameters
+    pipeline = built(body)
+    assert spec.from_yaml(spec.to_yaml(pipeline)) == pipeline
+    day, size, mode, need, items = pipeline.parameters
     assert day.default == spec.RunRef(field="time", format="%Y")
     assert (size.type, size.default, size.minimum, size.maximum, size.description) == ("int", 5, 1, 9, "rows")
     assert mode.choices == ("a", "b")

@@ -126,10 +126,12 @@ def test_deploy_shows_the_plan_and_where_the_endpoints_answer(world: World, clou
     assert done.code == 0
     assert done.out.index("plan for local") < done.out.index("succeeded") < done.out.index(ENDPOINT.url)
     assert "cloudml invoke churn-production --sample" in done.out
-    pasted = next(line for line in done.out.splitlines() if line.strip().startswith("curl"))
+    pasted = next(line for line in done.out.splitlines() if "curl" in line)
     words = shlex.split(pasted)
     assert f"{ENDPOINT.url}/invocations" in words
-    assert json.loads(words[words.index("-d") + 1]) == {"instances": [row]}
+    made = cloudml(*words[1 : words.index("|")])
+    assert json.loads(made.out) == {"instances": [row]}, "what curl is given"
+    assert world.session.endpoints.calls == [], "a dry run sends nothing"
 
 
 def test_deploy_as_json_holds_plan_run_and_endpoints(world: World, cloudml: Invoke) -> None:

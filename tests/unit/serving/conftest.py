@@ -90,7 +90,7 @@ class Server:
     ready_file: Path
     log: Path
 
-    def wait_ready(self, seconds: float = 30) -> int:
+    def wait_ready(self, seconds: float = 120) -> int:
         deadline = time.monotonic() + seconds
         while not self.ready_file.exists():
             assert self.process.poll() is None, self.log.read_text()
@@ -99,7 +99,7 @@ class Server:
         return int(json.loads(self.ready_file.read_text())["port"])
 
     def request(self, port: int, method: str, path: str, body: object = None) -> Answer:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         try:
             content = None if body is None else json.dumps(body).encode()
             connection.request(method, path, content, {"content-type": "application/json"} if content else {})

@@ -30,7 +30,7 @@ def ask(manager: EndpointManager, x: int = 10) -> tuple[int, object]:
     return status, json.loads(body).get("predictions")
 
 
-def eventually(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+def eventually(condition: Callable[[], bool], seconds: float = 60.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not come true"
@@ -182,7 +182,7 @@ def test_drain_waits_for_a_slow_request(manager: EndpointManager, deployment: Ma
 
 @pytest.mark.parametrize(
     ("predictor", "timeout", "words"),
-    [("stub:crash", 20.0, "the reason is in the log"), ("stub:never", 2.0, "not ready within 2 seconds")],
+    [("stub:crash", 60.0, "the reason is in the log"), ("stub:never", 2.0, "not ready within 2 seconds")],
 )
 def test_a_green_that_cannot_serve_leaves_blue_alone(
     manager: EndpointManager, deployment: Make, running: Running, predictor: str, timeout: float, words: str
@@ -345,7 +345,11 @@ def test_stop_abandons_a_deploy_in_progress(manager: EndpointManager, deployment
     assert running() == []
 
 
-def test_a_router_that_hangs_is_replaced_by_the_next_deploy(manager: EndpointManager, deployment: Make) -> None:
+def test_a_router_that_hangs_is_replaced_by_the_next_deploy(
+    manager: EndpointManager, deployment: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cloudml_local.endpoint.manager._PATIENCE_SECONDS", 1.0)
+    monkeypatch.setattr("cloudml_local.endpoint.manager.ASK_SECONDS", 1.0)
     status = manager.deploy("churn", deployment(2))
     assert status.pid is not None
     os.kill(status.pid, signal.SIGSTOP)
@@ -382,7 +386,7 @@ def test_a_router_whose_folder_is_gone_ends_itself(
 ) -> None:
     manager.deploy("churn", deployment(2))
     shutil.rmtree(state)
-    eventually(lambda: running() == [], 25)
+    eventually(lambda: running() == [])
 
 
 def test_a_damaged_record_can_be_listed_and_deleted(
