@@ -70,13 +70,14 @@ def tune(objective: Callable[[int, dict[str, Any]], float]) -> tuple[int, list[t
 
 def run(parameters: dict[str, Any], database: Path | None, folder: Path) -> dict[str, Any]:
     """Every step of the pipeline up to the gate; models go to `folder`, as they must for `fit`."""
-    import cloudml as ml
     from churn.evaluation import evaluate
     from churn.extract import extract
     from churn.features import features
     from churn.split import split
     from churn.training import Fit, fit
     from churn.validate import validate
+
+    import cloudml as ml
 
     as_of = parameters["as_of"]
     if database is None:

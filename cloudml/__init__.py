@@ -143,14 +143,16 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    """Import a public name from where it lives, once."""
-    home = _HOME_OF.get(name)
-    if home is None:
-        raise AttributeError(f"module 'cloudml' has no attribute {name!r}")
-    found = getattr(import_module(home), name)
-    globals()[name] = found
-    return found
+if not TYPE_CHECKING:  # a type checker shall see the names above, and no others
+
+    def __getattr__(name: str) -> Any:
+        """Import a public name from where it lives, once."""
+        home = _HOME_OF.get(name)
+        if home is None:
+            raise AttributeError(f"module 'cloudml' has no attribute {name!r}")
+        found = getattr(import_module(home), name)
+        globals()[name] = found
+        return found
 
 
 def __dir__() -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypedDict, Unpack, overload
 
 from cloudml.authoring.annotations import Unresolved, resolve
 from cloudml.authoring.context import Build, building, finish
@@ -154,6 +154,26 @@ def _listed(names: Mapping[str, Any]) -> str:
     return ", ".join(names) or "no parameters"
 
 
+class PipelineOptions(TypedDict, total=False):
+    """What may be said of a pipeline."""
+
+    name: str
+    schedule: Deferred | spec.Cron | spec.Every | None
+    max_parallel: int | None
+    """The number of steps at once."""
+    timeout: float | str | None
+    """For the whole run: seconds, or text such as "6h"."""
+    description: str
+    tags: Mapping[str, str]
+    alerts: Sequence[Any]
+    """The channels that monitors name."""
+    native: Mapping[str, Mapping[str, Any]]
+
+
+@overload
+def pipeline(fn: Callable[..., Any], /) -> PipelineFunction: ...
+@overload
+def pipeline(**options: Unpack[PipelineOptions]) -> Callable[[Callable[..., Any]], PipelineFunction]: ...
 def pipeline(
     fn: Callable[..., Any] | None = None,
     /,

@@ -42,7 +42,9 @@ def test_a_container_begins_before_its_steps_and_ends_after_them() -> None:
 
 
 def test_upstream_and_downstream() -> None:
-    made = pipeline(fail("first"), group("g", fail("y"), fail("x", "y"), after=("first",)), fail("last", "g"), fail("z"))
+    made = pipeline(
+        fail("first"), group("g", fail("y"), fail("x", "y"), after=("first",)), fail("last", "g"), fail("z")
+    )
     assert graph.upstream(made, "y") == ("first", "g")
     assert graph.upstream(made, "last") == ("first", "g", "y", "x")
     assert graph.downstream(made, "y") == ("x", "last")

@@ -74,7 +74,9 @@ def plain(project: Path, purchases: Path) -> dict[str, Any]:
     """What the same functions reach in plain Python, in one process."""
     command = [sys.executable, str(ROOT / "benchmarks" / "churn_plain.py"), "--project", str(project)]
     given = [word for name, value in PARAMETERS.items() for word in ("--set", f"{name}={value}")]
-    answer = subprocess.run([*command, "--database", str(purchases), *given], capture_output=True, text=True)
+    answer = subprocess.run(
+        [*command, "--database", str(purchases), *given], capture_output=True, text=True, check=False
+    )
     assert answer.returncode == 0, answer.stderr
     result: dict[str, Any] = json.loads(answer.stdout)
     return result
@@ -83,7 +85,7 @@ def plain(project: Path, purchases: Path) -> dict[str, Any]:
 def cloudml(project: Path, *words: str) -> dict[str, Any]:
     """A command of the command line, as it answers with `--output json`."""
     command = [sys.executable, "-m", "cloudml", *words, "--project", str(project), "--output", "json"]
-    answer = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    answer = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
     assert answer.returncode == 0, answer.stdout + answer.stderr
     document: dict[str, Any] = json.loads(answer.stdout)
     return document
@@ -91,7 +93,7 @@ def cloudml(project: Path, *words: str) -> dict[str, Any]:
 
 def in_project(project: Path, code: str) -> str:
     """What a piece of Python prints that imports the project's own `churn`."""
-    answer = subprocess.run([sys.executable, "-c", code], cwd=project, capture_output=True, text=True)
+    answer = subprocess.run([sys.executable, "-c", code], cwd=project, capture_output=True, text=True, check=False)
     assert answer.returncode == 0, answer.stderr
     return answer.stdout
 

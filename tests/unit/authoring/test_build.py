@@ -103,7 +103,7 @@ def test_options_leave_the_function_as_it_was() -> None:
 def test_conditions() -> None:
     def body(least: ml.Param[float] = 0.8) -> None:
         score = double(1.0)
-        with ml.when((score >= least) & (score < 2) & (score != 1.5), ~(score == 0) | (0.5 < score)):
+        with ml.when((score >= least) & (score < 2) & (score != 1.5), ~(score == 0) | (score > 0.5)):
             nothing()
 
     step = only(built(body), "when_1")
@@ -209,7 +209,9 @@ def test_a_whole_release() -> None:
         rollout=ml.canary([10, 50, 100], bake="30m", guards=[ml.guard("error_rate", above=0.01)]),
     )  # fmt: skip
     team = ml.slack("team", ml.secret("SLACK_URL"))
-    drift = ml.Monitor("drift", schedule=ml.every("1h"), thresholds=[ml.threshold("psi", above=0.2)], alerts=[team], retrain=True)
+    drift = ml.Monitor(
+        "drift", schedule=ml.every("1h"), thresholds=[ml.threshold("psi", above=0.2)], alerts=[team], retrain=True
+    )
 
     def body(path: ml.Param[Path] = "a") -> None:  # type: ignore[assignment]
         """Weekly churn."""

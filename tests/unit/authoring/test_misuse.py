@@ -533,7 +533,12 @@ class TestDecorators:
             step.shape
 
     def test_schedules(self) -> None:
-        for schedule in (ml.cron("61 * * * *"), ml.cron("0 2 * *"), ml.cron("0 0 * * MON", tz="Mars/Base"), ml.every("5s")):
+        for schedule in (
+            ml.cron("61 * * * *"),
+            ml.cron("0 2 * *"),
+            ml.cron("0 0 * * MON", tz="Mars/Base"),
+            ml.every("5s"),
+        ):
 
             @ml.pipeline(schedule=schedule)
             def scheduled() -> None:

@@ -58,7 +58,8 @@ def test_fits(value: object, kind: str, fits: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    "expression", ["* * * * *", "*/15 0-6 1,15 JAN-MAR mon-fri", "0 2 * * 7", "59 23 31 12 *", "0 0 29 2 *", "0 0 31 2 MON"]
+    "expression",
+    ["* * * * *", "*/15 0-6 1,15 JAN-MAR mon-fri", "0 2 * * 7", "59 23 31 12 *", "0 0 29 2 *", "0 0 31 2 MON"],
 )
 def test_legal_cron(expression: str) -> None:
     assert cron_problem(expression) is None

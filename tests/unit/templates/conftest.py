@@ -13,7 +13,6 @@ sys.path.insert(0, str(PROJECT))
 
 if TYPE_CHECKING:
     import polars as pl
-
     from churn.extract import Tables
     from churn.split import Parts
 
@@ -23,8 +22,9 @@ AS_OF = "2025-06-30"
 @pytest.fixture(scope="session")
 def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small customer database."""
-    import cloudml as ml
     from churn.crm import crm_database
+
+    import cloudml as ml
 
     path = tmp_path_factory.mktemp("crm") / "crm.db"
     crm_database(ml.File(path), customers=3_000, until=AS_OF)
@@ -34,8 +34,9 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tables(database: Path) -> Tables:
     """What `extract` gives for it."""
-    import cloudml as ml
     from churn.extract import extract
+
+    import cloudml as ml
 
     return extract(ml.File(database), AS_OF)
 

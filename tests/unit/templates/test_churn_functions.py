@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from churn import crm, evaluation, extract, features, serving, split, training, validate
 from polars.testing import assert_frame_equal
 
 import cloudml as ml
-from churn import crm, evaluation, extract, features, serving, split, training, validate
 
 AS_OF = "2025-06-30"
 DAY = date(2025, 3, 10)
@@ -169,19 +169,38 @@ def test_features_by_hand() -> None:
     }
     row = features.snapshot_features(*one_customer(used), DAY, history_weeks=26, active_weeks=2).row(0, named=True)
     expected = {
-        **{"sessions_4w": 3, "sessions_12w": 10, "sessions_all": 15},
-        **{"minutes_4w": 30, "minutes_12w": 100, "minutes_all": 200},
-        **{"tickets_4w": 1, "tickets_12w": 2, "tickets_all": 2},
-        **{"paid_cents_4w": 990, "paid_cents_12w": 1980, "paid_cents_all": 1980},
-        **{"active_weeks": 5, "weeks_since_session": 2, "weeks_since_first": 20, "weeks_between": (20 - 2) / 4},
+        "sessions_4w": 3,
+        "sessions_12w": 10,
+        "sessions_all": 15,
+        "minutes_4w": 30,
+        "minutes_12w": 100,
+        "minutes_all": 200,
+        "tickets_4w": 1,
+        "tickets_12w": 2,
+        "tickets_all": 2,
+        "paid_cents_4w": 990,
+        "paid_cents_12w": 1980,
+        "paid_cents_all": 1980,
+        "active_weeks": 5,
+        "weeks_since_session": 2,
+        "weeks_since_first": 20,
+        "weeks_between": (20 - 2) / 4,
         **{
             "minutes_per_session": 200 / 15,
             "sessions_trend": 9 / 10,
             "minutes_trend": 90 / 100,
             "tickets_trend": 3 / 2,
         },
-        **{"age": 35, "tenure_weeks": 40, "weeks_on_contract": 3, "weeks_to_renewal": 12, "price_cents": 1990},
-        **{"region": "north", "segment": "family", "plan": "plus", "contract": "yearly", "payment": "card"},
+        "age": 35,
+        "tenure_weeks": 40,
+        "weeks_on_contract": 3,
+        "weeks_to_renewal": 12,
+        "price_cents": 1990,
+        "region": "north",
+        "segment": "family",
+        "plan": "plus",
+        "contract": "yearly",
+        "payment": "card",
     }
     assert set(expected) == set(features.FEATURES)
     assert {name: row[name] for name in expected} == pytest.approx(expected)

@@ -15,7 +15,8 @@ BENCHMARK = Path(__file__).parents[3] / "benchmarks" / "churn_plain.py"
 @pytest.fixture(scope="module")
 def plain() -> ModuleType:
     spec = importlib.util.spec_from_file_location("churn_plain", BENCHMARK)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

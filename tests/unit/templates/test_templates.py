@@ -19,7 +19,8 @@ PROJECT = Path(cloudml_templates.__file__).parent / "churn"
 def test_every_template_can_be_read() -> None:
     assert "churn" in cloudml_templates.templates()
     for name, description in cloudml_templates.templates().items():
-        assert description and "\n" not in description
+        assert description
+        assert "\n" not in description
         assert cloudml_templates.files(name)
 
 
@@ -72,6 +73,6 @@ def test_the_projects_own_tests_pass_where_it_was_copied(tmp_path: Path) -> None
         (folder / path).write_bytes(content)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(folder)]
-    answer = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    answer = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert answer.returncode == 0, answer.stdout + answer.stderr
     assert " passed" in answer.stdout

@@ -180,12 +180,18 @@ MUTATIONS: list[tuple[Callable[[Document], None], str, str]] = [
     (put("monitors", 0, "alerts", value=["team"]), "CML215", "alert 'team'"),
     (put("steps", TOTAL, "arguments", 0, "value", value={"kind": "item", "map": "each"}), "CML216", "outside"),
     (put("steps", EACH, "body", 0, "arguments", 0, "value", "map", value="rows"), "CML216", "no map"),
-    (put("steps", TOTAL, "arguments", 0, "value", "collected", value=False), "CML217", "one for each item of map 'each'"),
+    (
+        put("steps", TOTAL, "arguments", 0, "value", "collected", value=False),
+        "CML217",
+        "one for each item of map 'each'",
+    ),
     (put("steps", TOTAL, "after", value=["count"]), "CML217", "another block"),
     (put("steps", TOTAL, "arguments", 0, "value", value=out("register", "version")), "CML217", "branch of 'good'"),
     (put("steps", END, "body", 0, "message", value="{n}"), "CML234", "{n}"),
     (
-        add("steps", END, "body", value={**FAIL, "message": "{n}", "arguments": [{"name": "n", "value": out("total")}]}),
+        add(
+            "steps", END, "body", value={**FAIL, "message": "{n}", "arguments": [{"name": "n", "value": out("total")}]}
+        ),
         "CML217",
         "also runs when that step has not succeeded",
     ),
@@ -195,7 +201,12 @@ MUTATIONS: list[tuple[Callable[[Document], None], str, str]] = [
     (put(*JOB, "arguments", 0, "value", value={"kind": "literal", "value": 1}), "CML219", "cannot be written"),
     (add(*THEN, value={"kind": "finally", "name": "inner", "body": [FAIL]}), "CML220", "inside another block"),
     (
-        add("steps", END, "body", value={"kind": "map", "name": "m", "items": {"kind": "literal", "value": []}, "body": [FAIL]}),
+        add(
+            "steps",
+            END,
+            "body",
+            value={"kind": "map", "name": "m", "items": {"kind": "literal", "value": []}, "body": [FAIL]},
+        ),
         "CML220",
         "a map stands in a finally block",
     ),
@@ -240,7 +251,11 @@ MUTATIONS: list[tuple[Callable[[Document], None], str, str]] = [
     (put(*CONDITION, "left", value=out("rows")), "CML233", "polars.DataFrame, which cannot be compared"),
     (put(*CONDITION, "right", value={"kind": "literal", "value": "high"}), "CML233", "float is compared with str"),
     (put(*CONDITION, "op", value="in"), "CML233", "not a list"),
-    (put("steps", TOTAL, "arguments", 0, "value", value=out("rows", "regions", collected=True)), "CML235", "directly in a map"),
+    (
+        put("steps", TOTAL, "arguments", 0, "value", value=out("rows", "regions", collected=True)),
+        "CML235",
+        "directly in a map",
+    ),
     (put(*JOB, "name", value="other"), "CML236", "named 'other'"),
     (add(*JOB, "outputs", value={"name": "trials", "type": "int"}), "CML236", "'trials'"),
 ]
