@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def deployment_of(
-    registry: Registry, store: Store, found: ModelVersion, settings: dict[str, Any], root: str
+    registry: Registry, store: Store, found: ModelVersion, settings: dict[str, Any], bundles: Path
 ) -> dict[str, Any]:
     """What an endpoint is asked to serve, as JSON: the version's artifact and predictor, the spec's settings."""
     body = registry.body(found.model, found.version)
@@ -27,7 +27,7 @@ def deployment_of(
         "digest": found.digest,
         "model_path": str(store.path(found.digest)),
         "predictor": body["predictor"],
-        "project": root,
+        "project": str(bundles / body["bundle"]),
         "sample": body["sample"],
         "environment": [[one["name"], one["value"]] for one in settings["environment"]],
         "request_timeout": settings["request_timeout"],

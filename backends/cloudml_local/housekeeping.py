@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from cloudml.backend.records import Collected
+from cloudml_local.state.bundles import Bundles, bundle_files, bundle_name
 from cloudml_local.state.database import Database
 from cloudml_local.state.locks import holder
 from cloudml_local.state.store import Store, remove
@@ -22,6 +23,7 @@ def collect(database: Database, store: Store, state: Path, keep_runs: int, dry_r
     if not dry_run:
         _forget(database, state, old)
         _forget_objects(database, corrupt)
+        Bundles(state / "bundles").collect(_bundles(database))
     needed = _needed(database, set(old))
     removed = size = 0
     for digest in list(store.digests()):
@@ -70,6 +72,14 @@ def _needed(database: Database, without: set[str]) -> set[str]:
             needed.update(output["digest"] for output in json.loads(row["outputs"]).values())
     for row in database.rows("SELECT body FROM models"):
         needed.add(json.loads(row["body"])["digest"])
+    return needed
+
+
+def _bundles(database: Database) -> set[str]:
+    """The code of every run that is left and of every model version."""
+    needed = {json.loads(row["body"])["bundle"] for row in database.rows("SELECT body FROM models")}
+    for row in database.rows("SELECT body FROM documents"):
+        needed.add(bundle_name(bundle_files(json.loads(row["body"]))))
     return needed
 
 

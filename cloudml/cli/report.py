@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 import sys
 from collections.abc import Iterable
 
@@ -31,7 +32,7 @@ def command(*words: str) -> str:
 
 def run_text(record: RunRecord, session: Session, style: Style, *, tree: bool, place: Iterable[str] = ()) -> str:
     """What a person reads when a run ended. `place` are the options that the next command needs too."""
-    lines = [*tree_lines(view_of(record), style), ""] if tree else []
+    lines = [*tree_lines(view_of(record), style, width=shutil.get_terminal_size().columns), ""] if tree else []
     lines.append(_verdict(record, style))
     failed = [task for task in record.tasks if task.status == "failed" and task.kind not in _CONTAINERS]
     for task in failed[:FAILURES_SHOWN]:

@@ -22,6 +22,7 @@ STATUS_COLOURS = {
     "skipped": "dim",
     "failed": "red",
     "stopped": "yellow",
+    "stopping": "yellow",
     "interrupted": "yellow",
 }
 

@@ -9,7 +9,7 @@ from typing import Any
 from cloudml.runtime.codecs import CodecError, codec_for, read_value
 from cloudml.runtime.codecs.json_values import restore
 from cloudml.runtime.codecs.names import parse_type_name
-from cloudml.runtime.digest import THREAD_THRESHOLD, BackgroundDigest, measure
+from cloudml.runtime.digest import LARGE, Background, MissingHash, measure
 from cloudml.runtime.envelope import Artifact, Envelope, Input
 from cloudml.runtime.failures import CorruptArtifact, MissingSecret, UnreadableInput
 from cloudml.runtime.function import annotation_of
@@ -84,7 +84,8 @@ class _InputReader:
         return self._decode(artifact, type_name)
 
     def _decode(self, artifact: Artifact, type_name: str) -> Any:
-        background = BackgroundDigest(artifact.path) if self._is_checked_beside(artifact, type_name) else None
+        beside = self._is_checked_beside(artifact, type_name)
+        background = Background(lambda: measure(artifact.path, artifact.digest)) if beside else None
         if background is None:
             self._check(artifact, None)
         try:
@@ -103,7 +104,7 @@ class _InputReader:
             codec = codec_for(type_name, artifact.format)
         except (CodecError, ValueError) as error:
             raise self._unreadable(type_name, error) from error
-        large = os.path.getsize(artifact.path) >= THREAD_THRESHOLD
+        large = os.path.getsize(artifact.path) >= LARGE
         return large and artifact.digest is not None and not codec.verify_first
 
     def _unreadable(self, type_name: str, error: Exception) -> UnreadableInput:
@@ -111,12 +112,14 @@ class _InputReader:
             f"input {self._port.name!r} of step {self._step!r} cannot be read as {type_name}: {error}"
         )
 
-    def _check(self, artifact: Artifact, background: BackgroundDigest | None) -> None:
+    def _check(self, artifact: Artifact, background: Background | None) -> None:
         """Raise CorruptArtifact unless the content is what the digest says."""
         if artifact.digest is None:
             return
         try:
-            found, _ = measure(artifact.path) if background is None else background.finish()
+            found, _ = measure(artifact.path, artifact.digest) if background is None else background.finish()
+        except MissingHash as error:
+            raise UnreadableInput(f"input {self._port.name!r} of step {self._step!r} cannot be verified: {error}") from error
         except (OSError, ValueError) as error:
             raise self._corrupt(artifact, f"cannot be read ({error})") from error
         if found != artifact.digest:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from cloudml.runtime.codecs import Codec, CodecError, codec_for_value, public_name
 from cloudml.runtime.codecs.json_values import INLINE_LIMIT, field_names
 from cloudml.runtime.codecs.values import mismatch
-from cloudml.runtime.digest import THREAD_THRESHOLD, BackgroundDigest, UnsafeTree, measure
+from cloudml.runtime.digest import LARGE, UnsafeTree, measure, write_measured
 from cloudml.runtime.envelope import Envelope, Output
 from cloudml.runtime.failures import CannotStore, WrongOutput
 
@@ -169,14 +169,9 @@ class Outputs:
 
 
 def _write(codec: Codec, value: Any, path: str) -> tuple[str, int]:
-    """Write a value; digest and size, measured behind the writer where it only appends and there is much to write."""
-    if not codec.appends or getattr(value, "nbytes", 0) < THREAD_THRESHOLD:
-        codec.write(value, path)
-        return measure(path)
-    with open(path, "wb"):  # the follower needs a file to open; the writer fills this very one
-        background = BackgroundDigest(path, follow=True)
-    try:
-        codec.write(value, path)
-    finally:
-        measured = background.finish()
-    return measured
+    """Write a value; digest and size, measured side by side where there is much to write and it lies in memory."""
+    pieces = codec.pieces(value) if codec.pieces is not None else None
+    if pieces is not None and sum(piece.nbytes for piece in pieces) >= LARGE:
+        return write_measured(path, pieces)
+    codec.write(value, path)
+    return measure(path)

@@ -74,7 +74,7 @@ def predict(model: object, rows: pl.DataFrame) -> pl.Series:
 def churn(
     database: ml.Param[Path] = Path("crm.db"),
     min_auc: ml.Param[float] = 0.82,
-    weeks: ml.Param[int] = ml.param(4, minimum=1),
+    weeks: ml.Param[int] = ml.param(4, minimum=1),  # noqa: B008
 ) -> None:
     """Weekly churn."""
     part = split(extract(database, weeks=weeks))

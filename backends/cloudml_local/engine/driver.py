@@ -15,12 +15,13 @@ from cloudml.backend.port import RunOptions
 from cloudml.backend.records import DONE, Event, Listener
 from cloudml.errors import CloudmlError
 from cloudml_local.engine.graph import Graph, Instance
-from cloudml_local.engine.pool import Pool, Request
+from cloudml_local.engine.pool import Place, Pool, Request
 from cloudml_local.engine.signals import Signals
 from cloudml_local.engine.timers import Timers
 from cloudml_local.engine.values import Resolver
 from cloudml_local.engine.workers import Workers
 from cloudml_local.registry import Registry
+from cloudml_local.state.bundles import Bundles, bundle_files
 from cloudml_local.state.inventory import Inventory
 from cloudml_local.state.journal import Journal, RunRow
 from cloudml_local.state.store import Store
@@ -69,7 +70,9 @@ class Driver:
         if run.document.get("max_parallel"):
             cores = min(cores, float(run.document["max_parallel"]))
         workers = workers or Workers(state / "workers.log")
-        self.pool = Pool(workers, store, self.timers, cores, run.id, run.document["root"])
+        project = Path(run.document["root"])
+        self.bundle = Bundles(state / "bundles").materialize(project, bundle_files(run.document))
+        self.pool = Pool(workers, store, self.timers, cores, run.id, Place(project, self.bundle))
         self._ready: list[tuple[int, tuple[int, ...], Instance]] = []
         self._begun: dict[str, float] = {}
         self._recalled: dict[str, dict[str, Any]] = {}

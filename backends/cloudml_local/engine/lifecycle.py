@@ -88,6 +88,7 @@ def _add_version(
         "data": dict(parts.get("inputs") or {}),
         "parameters": {**(parts.get("arguments") or {}), **source.values.get("best_parameters", {})},
         "summary": reads["summary"],
+        "bundle": driver.bundle.name,
     }
     found = driver.registry.register(reads["model_name"], body, reads["approval"])
     _end_registered(driver, instance, bound, found, "succeeded")
@@ -126,7 +127,7 @@ def deploy(driver: Driver, instance: Instance) -> None:
         )
     name = reads["endpoint"]
     settings = driver.document["endpoints"][name]
-    deployment = deployment_of(driver.registry, driver.store, found, settings, driver.document["root"])
+    deployment = deployment_of(driver.registry, driver.store, found, settings, driver.state / "bundles")
     manager = driver.endpoints
     if manager.serves(name, found.model, found.version, found.digest):
         status = manager.status(name)

@@ -44,6 +44,28 @@ class Request:
     losses: int = 0
 
 
+@dataclass(frozen=True)
+class Place:
+    """The user's project, where steps are started, and the copy of its code that they import."""
+
+    project: Path
+    code: Path
+
+    def job(self, envelope: Path, log: Path, modules: tuple[str, ...], environment: dict[str, str]) -> Job:
+        return Job(envelope, log, str(self.project), (str(self.code),), modules, environment)
+
+    def told(self, failed: dict[str, Any]) -> dict[str, Any]:
+        """A failure in the user's terms: lines of the project instead of lines of the copy."""
+        copy, project = str(self.code), str(self.project)
+        shown = {
+            key: value.replace(copy, project) if isinstance(value, str) else value for key, value in failed.items()
+        }
+        name = failed.get("exception", "").rpartition(".")[2]
+        if name in ("FileNotFoundError", "ModuleNotFoundError") and (copy in failed["message"] or name[0] == "M"):
+            shown["message"] += ". A step sees the modules it imports and what its files= names, nothing else"
+        return shown
+
+
 @dataclass
 class _Running:
     request: Request
@@ -55,14 +77,14 @@ class _Running:
 class Pool:
     """Runs requests in the author's order as cores become free; a request for more cores than there are gets all."""
 
-    def __init__(self, workers: Workers, store: Store, timers: Timers, cores: float, run: str, root: str) -> None:
+    def __init__(self, workers: Workers, store: Store, timers: Timers, cores: float, run: str, place: Place) -> None:
         self._workers = workers
         self._store = store
         self._timers = timers
         self._cores = cores
         self._free = cores
         self._run = run
-        self._root = root
+        self._place = place
         self._queue: list[tuple[int, int, Request]] = []
         self._running: dict[int, _Running] = {}
         self._count = 0
@@ -97,12 +119,14 @@ class Pool:
         request.started()
         threads = max(1, int(min(request.cpu, os.cpu_count() or 1)))
         with _naming(request.work.step):
-            envelope = prepare(request.folder, self._run, request.attempt, request.work, [self._root], threads)
+            envelope = prepare(
+                request.folder, self._run, request.attempt, request.work, [str(self._place.code)], threads
+            )
         environment = {"CLOUDML_RUN": self._run, "CLOUDML_STEP": request.work.step, **request.environment}
         if "POLARS_MAX_THREADS" not in os.environ:
             environment.setdefault("POLARS_MAX_THREADS", str(threads))
         modules = (request.work.function.partition(":")[0], *request.modules)
-        number = self._workers.start(Job(envelope, request.log, self._root, (self._root,), modules, environment))
+        number = self._workers.start(self._place.job(envelope, request.log, modules, environment))
         self._running[number] = _Running(request, cores)
         self._free -= cores
         if request.timeout is not None:
@@ -157,6 +181,8 @@ class Pool:
                 continue
             with _naming(request.work.step):
                 outcome = conclude(request.folder, ended, self._store, request.work.outputs, running.killed)
+            if outcome.failure is not None:
+                outcome = replace(outcome, failure=self._place.told(outcome.failure))
             request.done(outcome)
 
     def news(self) -> Iterator[tuple[str, bytes]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import operator
@@ -11,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from cloudml.runtime.digest import MissingHash, matches
 from cloudml_local.engine.graph import Graph, Instance
 
 
@@ -113,10 +113,13 @@ class Resolver:
             raise Unresolved(f"{instance.id}.{name} is {record['type']}, not a JSON value")
         path = self._locate(record["digest"])
         try:
+            whole = matches(path, record["digest"])
             content = path.read_bytes()
         except OSError as error:
             raise Damaged(f"{instance.id}.{name} cannot be read: {error.strerror}: {path}") from None
-        if f"sha256:{hashlib.sha256(content).hexdigest()}" != record["digest"]:
+        except MissingHash as error:
+            raise Unresolved(f"{instance.id}.{name} cannot be verified: {error}") from None
+        if not whole:
             raise Damaged(f"{instance.id}.{name} is damaged: {path} is not what its digest says")
         return json.loads(content)
 

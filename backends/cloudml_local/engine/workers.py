@@ -89,7 +89,7 @@ class Workers:
             environment.setdefault(name, "1")
         with open(self._log, "ab") as log:
             self._process = subprocess.Popen(  # noqa: S603
-                [sys.executable, "-c", _START, str(theirs.fileno())],
+                [sys.executable, "-P", "-c", _START, str(theirs.fileno())],
                 pass_fds=(theirs.fileno(),),
                 env=environment,
                 stdin=subprocess.DEVNULL,
@@ -124,7 +124,9 @@ class Workers:
 
     def _lost(self) -> Iterator[Exit]:
         """The zygote died: so did its children. An import may have killed it, so the next one imports nothing early."""
-        self._channel = None
+        if self._channel is not None:
+            self._channel.close()
+            self._channel = None
         self._preload = False
         lost, self._running = self._running, {}
         if self._process is not None:

@@ -10,8 +10,11 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from cloudml.errors import CorruptArtifact, StateError
-from cloudml.runtime.digest import measure
+from cloudml.errors import CorruptArtifact, MissingExtra, StateError
+from cloudml.runtime.digest import MissingHash, matches
+
+_SUFFIXES = {"sha256": "", "tree": ".d", "blake3": ".b3"}
+_SCHEMES = {suffix: scheme for scheme, suffix in _SUFFIXES.items()}
 
 
 class Store:
@@ -21,11 +24,11 @@ class Store:
         self.root = root
 
     def path(self, digest: str) -> Path:
-        """Where the object of a digest (`sha256:<hex>` or `tree:<hex>`) lies, whether it exists or not."""
+        """Where the object of a digest (`sha256:<hex>`, `blake3:<hex>`, `tree:<hex>`) lies, whether it exists or not."""
         scheme, _, name = digest.partition(":")
-        if scheme not in ("sha256", "tree") or not name or not all(c in "0123456789abcdef" for c in name):
+        if scheme not in _SUFFIXES or not name or not all(c in "0123456789abcdef" for c in name):
             raise CorruptArtifact(f"{digest!r} is not a digest")
-        return self.root / name[:2] / (name if scheme == "sha256" else f"{name}.d")
+        return self.root / name[:2] / f"{name}{_SUFFIXES[scheme]}"
 
     def has(self, digest: str) -> bool:
         """Whether the object exists. Its content is verified when it is read."""
@@ -49,9 +52,15 @@ class Store:
         return target
 
     def verify(self, digest: str) -> bool:
-        """Whether the object exists and its content still hashes to its name."""
+        """Whether the object exists and its content still hashes to its name.
+
+        Raises MissingExtra for an object whose hash is not installed here.
+        """
         path = self.path(digest)
-        return path.exists() and measure(path)[0] == digest
+        try:
+            return path.exists() and matches(path, digest)
+        except MissingHash as error:
+            raise MissingExtra("local", "blake3") from error
 
     def discard(self, digest: str) -> int:
         """Remove an object; the bytes it took."""
@@ -64,7 +73,7 @@ class Store:
         """Every object."""
         for folder in sorted(self.root.iterdir()) if self.root.is_dir() else ():
             for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-                yield f"tree:{path.stem}" if path.suffix == ".d" else f"sha256:{path.name}"
+                yield f"{_SCHEMES.get(path.suffix, 'sha256')}:{path.stem}"
 
 
 def store_error(error: OSError, path: Path) -> StateError:

@@ -73,7 +73,11 @@ def _second_line(node: GraphNode, states: Mapping[str, State]) -> str:
     told = [node.kind.replace("_", " ")]
     if state is not None:
         told.append(state.status + (f" ×{state.count}" if state.count > 1 else ""))
-        told += [f"{state.duration:.1f} s"] if state.duration is not None and state.status != "cached" else []
+        told += (
+            [f"{state.duration:.1f} s"]
+            if state.duration is not None and state.status not in ("cached", "skipped")
+            else []
+        )
     elif node.note and node.kind != "condition":
         told.append(_cut(node.note))
     return " · ".join(told)

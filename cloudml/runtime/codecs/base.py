@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 
@@ -19,8 +19,10 @@ class Codec(NamedTuple):
 
     `types` are public dotted names; `format` names the encoding and `suffix` the file's ending; `reads` are the
     formats that `read` understands. `write(value, path)` makes the file; `read(path, type_name)` gives a value of the
-    declared type. A codec that only ever appends to its file may say `appends`: its output is hashed while it is
-    written. One whose `read` can run code from the file says `verify_first`: it sees only content that was verified.
+    declared type. A codec whose file is, byte for byte, memory that the value holds anyway may offer `pieces`: the
+    same content as `write` would make, in order, or None for a value that it must be copied from. Large ones are
+    written and hashed side by side. One whose `read` can run code from the file says `verify_first`: it sees only
+    content that was verified.
     """
 
     name: str
@@ -30,5 +32,5 @@ class Codec(NamedTuple):
     reads: tuple[str, ...]
     write: Callable[[Any, str], None]
     read: Callable[[str, str], Any]
-    appends: bool = False
+    pieces: Callable[[Any], Sequence[memoryview] | None] | None = None
     verify_first: bool = False

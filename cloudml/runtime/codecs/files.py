@@ -22,6 +22,12 @@ def read_bytes(path: str, type_name: str) -> bytes | bytearray:
     return bytearray(content) if type_name == "bytearray" else content
 
 
+def bytes_pieces(value: Any) -> tuple[memoryview, ...] | None:
+    """The value's own memory, where it is one block."""
+    view = memoryview(value)
+    return (view,) if view.contiguous else None
+
+
 def copy_path(value: Any, path: str) -> None:
     """Copy the file or folder that `value` names. Symbolic links are refused: their targets would stay behind.
 
@@ -48,7 +54,7 @@ def read_path(path: str, type_name: str) -> Any:
 
 
 CODECS = (
-    Codec("bytes", ("bytes", "bytearray"), "bin", ".bin", ("bin",), write_bytes, read_bytes, appends=True),
+    Codec("bytes", ("bytes", "bytearray"), "bin", ".bin", ("bin",), write_bytes, read_bytes, pieces=bytes_pieces),
     Codec(
         "path",
         ("pathlib.Path", "cloudml.Dataset", "cloudml.File", "cloudml.Model", "cloudml.Report"),

@@ -72,7 +72,7 @@ def test_named_tuple_gives_a_port_a_field() -> None:
 def test_options_become_the_spec() -> None:
     def body() -> None:
         double.options(
-            cpu=2, memory="1.5Gi", disk="10Gi", gpu=1, retries=3, cache="14d", environment={"TZ": "UTC"}, tags={"team": "a"},
+            cpu=2, memory="1.5Gi", disk="10Gi", gpu=1, retries=3, cache="14d", environment={"TZ": "UTC"}, tags={"team": "a"},  # noqa: E501
             native={"sagemaker": {"x": 1}}, files=["sql/*.sql"], image="python:3.12", timeout="90s", description="two",
         )(1.0)  # fmt: skip
         nothing.options(retries=ml.retry(5, on=(ConnectionError, "memory", ml.Transient), delay="2s"), cache=False)()
@@ -254,10 +254,10 @@ def test_linear_rollout() -> None:
 
 def test_parameters() -> None:
     def body(
-        day: ml.Param[str] = ml.run_date("%Y"),
-        size: ml.Param[int] = ml.param(5, minimum=1, maximum=9, description="rows"),
-        mode: ml.Param[str] = ml.param("a", choices=("a", "b")),
-        need: ml.Param[float] = ml.param(),
+        day: ml.Param[str] = ml.run_date("%Y"),  # noqa: B008
+        size: ml.Param[int] = ml.param(5, minimum=1, maximum=9, description="rows"),  # noqa: B008
+        mode: ml.Param[str] = ml.param("a", choices=("a", "b")),  # noqa: B008
+        need: ml.Param[float] = ml.param(),  # noqa: B008
         items: ml.Param[list[str]] = ["x"],  # noqa: B006
     ) -> None:
         nothing()

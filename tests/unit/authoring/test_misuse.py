@@ -432,7 +432,7 @@ CASES = [value for value in globals().values() if isinstance(value, type(pytest.
 def test_refused_with_line_and_right_form(function, code: str, fragments: tuple[str, ...]) -> None:
     KEPT.clear()
     pipeline = ml.pipeline(function)
-    with pytest.raises(AuthoringError) as caught:
+    with pytest.raises(AuthoringError) as caught:  # noqa: PT012
         pipeline.build()
         pipeline.build()  # `stale` needs a second one
     error = caught.value
@@ -530,7 +530,7 @@ class TestDecorators:
         exec(f"def f(a: {annotation!r}) -> int: ...", space)
         step = ml.processing(space["f"])  # type: ignore[call-overload]
         with pytest.raises(AuthoringError, match=fragment):
-            step.shape
+            step.shape  # noqa: B018
 
     def test_schedules(self) -> None:
         for schedule in (
@@ -558,7 +558,7 @@ class TestDecorators:
             plain.build()
 
         @ml.pipeline
-        def limits(auc: ml.Param[float] = ml.param(2.0, maximum=1)) -> None:
+        def limits(auc: ml.Param[float] = ml.param(2.0, maximum=1)) -> None:  # noqa: B008
             double(auc)
 
         with pytest.raises(AuthoringError, match="above its maximum 1"):

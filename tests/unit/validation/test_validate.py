@@ -267,7 +267,7 @@ WARNINGS: list[tuple[Callable[[Document], None], str, str]] = [
         "endpoint churn",
     ),
     (
-        put(*CONDITION, value={"kind": "compare", "op": "lt", "left": {"kind": "literal", "value": 1}, "right": {"kind": "literal", "value": 2}}),
+        put(*CONDITION, value={"kind": "compare", "op": "lt", "left": {"kind": "literal", "value": 1}, "right": {"kind": "literal", "value": 2}}),  # noqa: E501
         "CML252",
         "step good",
     ),
