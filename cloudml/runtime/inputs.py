@@ -119,7 +119,9 @@ class _InputReader:
         try:
             found, _ = measure(artifact.path, artifact.digest) if background is None else background.finish()
         except MissingHash as error:
-            raise UnreadableInput(f"input {self._port.name!r} of step {self._step!r} cannot be verified: {error}") from error
+            raise UnreadableInput(
+                f"input {self._port.name!r} of step {self._step!r} cannot be verified: {error}"
+            ) from error
         except (OSError, ValueError) as error:
             raise self._corrupt(artifact, f"cannot be read ({error})") from error
         if found != artifact.digest:

@@ -421,7 +421,7 @@ folder = Path(os.environ["HERE"]) / os.environ["CLOUDML_RUN"] / "work" / "1"
 (folder / "outputs" / "output").mkdir(parents=True)
 inside = folder / "outputs" / "output" / "output.json"
 inside.write_text("7")
-outside = Path(__file__).parent / "precious.txt"
+outside = Path("precious.txt").resolve()
 os.symlink(outside, folder / "outputs" / "link")
 good = {"name": "output", "path": str(inside), "format": "json", "size": 1, "filename": "output.json",
         "digest": "sha256:7902699be42c8a8e46fbbb4501726517e86b22c56a189f7625a6da49081b2451"}

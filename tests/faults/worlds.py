@@ -32,7 +32,7 @@ from typing import NamedTuple
 
 import cloudml as ml
 
-SIDE = Path(__file__).parent / "side"
+SIDE = Path("side")  # steps work in the project's folder
 
 
 def count(name: str) -> int:

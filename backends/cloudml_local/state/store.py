@@ -24,7 +24,7 @@ class Store:
         self.root = root
 
     def path(self, digest: str) -> Path:
-        """Where the object of a digest (`sha256:<hex>`, `blake3:<hex>`, `tree:<hex>`) lies, whether it exists or not."""
+        """Where the object of a digest (`sha256:`, `blake3:` or `tree:<hex>`) lies, whether it exists or not."""
         scheme, _, name = digest.partition(":")
         if scheme not in _SUFFIXES or not name or not all(c in "0123456789abcdef" for c in name):
             raise CorruptArtifact(f"{digest!r} is not a digest")
