@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from cloudml.backend.port import RunOptions, Target
 from cloudml.backend.records import Listener, RunRecord
@@ -13,6 +13,8 @@ from cloudml.operations.prepare import Prepared, prepare
 from cloudml.operations.project import Project
 from cloudml.operations.session import open_session
 from cloudml.plan import Plan, diff
+
+Announce: TypeAlias = Callable[[Prepared, Plan | None], None]
 
 
 @dataclass(frozen=True)
@@ -31,9 +33,15 @@ def run(
     parameters: Mapping[str, Any] | None = None,
     options: RunOptions = RunOptions(),  # noqa: B008 - frozen
     listener: Listener | None = None,
+    announce: Announce | None = None,
 ) -> RunRecord:
-    """Run the pipeline as it is now. Raises when it cannot start; a failed run is a record, not an exception."""
+    """Run the pipeline as it is now. Raises when it cannot start; a failed run is a record, not an exception.
+
+    `announce` is told what was prepared before anything starts.
+    """
     prepared = prepare(project, target, pipeline)
+    if announce is not None:
+        announce(prepared, None)
     with open_session(target) as session:
         return session.runs.start(prepared.resources, parameters or {}, options, listener)
 
@@ -58,11 +66,17 @@ def deploy(
     parameters: Mapping[str, Any] | None = None,
     options: RunOptions = RunOptions(),  # noqa: B008 - frozen
     listener: Listener | None = None,
+    announce: Announce | None = None,
 ) -> Deployed:
-    """Apply the plan, then run the pipeline: its deploy steps bring the model into service."""
+    """Apply the plan, then run the pipeline: its deploy steps bring the model into service.
+
+    `announce` is told what was prepared, and the plan, before anything is changed.
+    """
     prepared = prepare(project, target, pipeline)
     with open_session(target) as session:
         planned = _plan(prepared, session.observe())
+        if announce is not None:
+            announce(prepared, planned)
         if planned.has_changes:
             session.apply(prepared.resources)
         record = session.runs.start(prepared.resources, parameters or {}, options, listener)

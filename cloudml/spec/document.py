@@ -14,6 +14,11 @@ from cloudml.spec.pipeline import Pipeline
 
 SCHEMA_ID = f"https://cloudml.dev/schema/pipeline-{SPEC_VERSION}.json"
 
+MAX_NESTING = 500
+"""Levels of a document; blocks of a pipeline that a person could follow are far below."""
+_BRACKET = re.compile(r"[\[\]{}]")
+_INDENT = re.compile(r"^[ \-?:]+", re.MULTILINE)
+
 _Loader: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _Dumper: type = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
@@ -99,8 +104,21 @@ def _diagnostic(where: str, item: Any) -> Diagnostic:
     return Diagnostic("CML201", f"{where}: {path}" if path else where, item["msg"])
 
 
+def _nests_too_deeply(text: str) -> bool:
+    """Whether the parser, which is recursive C, could exhaust its stack: open brackets, or indents and dashes."""
+    level = 0
+    for bracket in _BRACKET.findall(text):
+        level = max(0, level + (1 if bracket in "[{" else -1))
+        if level > MAX_NESTING:
+            return True
+    return any(len(found) > 2 * MAX_NESTING for found in _INDENT.findall(text))
+
+
 def from_yaml(text: str, where: str = "document") -> Pipeline:
     """Read YAML. Raises SpecError: syntax, double keys and wrong fields alike."""
+    if _nests_too_deeply(text):
+        message = f"the document is nested more than {MAX_NESTING} levels deep"
+        raise SpecError([Diagnostic("CML203", where, message, hint="flatten the nesting")])
     try:
         document = yaml.load(text, Loader=_UniqueKeys)  # noqa: S506 - a safe loader with unique keys
     except (yaml.YAMLError, ValueError, RecursionError) as error:

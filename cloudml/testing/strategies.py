@@ -80,17 +80,15 @@ class _Author:
         return f"{prefix}_{self.count}"
 
     def block(self, known: list[Any], depth: int) -> list[Any]:
-        """Some steps. Returns the integers that are known after them in the same block."""
-        known = list(known)
+        """A source and some steps. Returns the integers that are known after them in the same block."""
+        known = [*known, *self.source(known, depth)]
         for _ in range(self.draw(st.integers(1, 4))):
             if self.budget <= 0:
                 break
             self.budget -= 1
-            nested = [self.branch, self.over, self.group] if depth < self.depth and known else []
+            nested = [self.branch, self.over, self.group] if depth < self.depth else []
             kind = self.choose([self.source, self.add, self.pair, self.tune, self.judge, *nested])
             known += kind(known, depth)
-        if not known:
-            known += self.source(known, depth)
         return known
 
     def choose(self, options: list[Any]) -> Any:

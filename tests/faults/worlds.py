@@ -105,6 +105,10 @@ class World:
         with self.session() as session:
             return session.runs.resume(session.runs.get(run).id, RunOptions(), listener, self.resources())
 
+    def rerun(self, step: str, run: str = "last") -> RunRecord:
+        with self.session() as session:
+            return session.runs.rerun(session.runs.get(run).id, step, self.resources())
+
     def get(self, run: str = "last") -> RunRecord:
         with self.session() as session:
             return session.runs.get(run)

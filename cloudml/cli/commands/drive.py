@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import click
 
@@ -20,6 +21,11 @@ from cloudml.cli.progress import is_interactive, shown
 from cloudml.cli.report import EXIT_OF_STATUS, endpoint_text, run_text, tell_run, warn
 from cloudml.cli.style import style_of
 from cloudml.errors import Diagnostic, NotFound, RunFailed
+
+if TYPE_CHECKING:
+    from cloudml.operations.prepare import Prepared
+    from cloudml.operations.run import Announce
+    from cloudml.plan import Plan
 
 Drive = Callable[[Listener], RunRecord]
 
@@ -58,6 +64,20 @@ def _told_tree(call: Call, quiet: bool) -> bool:
     return not quiet and not call.json and is_interactive(sys.stdout)
 
 
+def _announcer(call: Call, quiet: bool) -> Announce | None:
+    """Says the plan and the warnings before the run begins; JSON holds them at the end."""
+    if quiet or call.json:
+        return None
+    style = style_of(sys.stdout)  # now: a live view puts a stand-in into its place
+
+    def announce(prepared: Prepared, plan: Plan | None) -> None:
+        if plan is not None:
+            output.write("\n".join(plan_lines(plan, call.target.name, style)) + "\n")
+        _warn(prepared.warnings)
+
+    return announce
+
+
 def _warn(warnings: tuple[Diagnostic, ...]) -> None:
     style = style_of(sys.stderr)
     warn(line for warning in warnings for line in diagnostic_lines(warning, style))
@@ -81,8 +101,9 @@ def run(
     from cloudml.operations.run import run as start
 
     chosen = options.run_options(parallel, wait, no_cache)
+    announce = _announcer(call, quiet)
     record = _drive(
-        call, quiet, lambda listener: start(call.project, call.target, pipeline, parameters, chosen, listener)
+        call, quiet, lambda listener: start(call.project, call.target, pipeline, parameters, chosen, listener, announce)
     )
     with call.session() as session:
         return tell_run(record, session, as_json=call.json, tree=_told_tree(call, quiet), place=_place(call))
@@ -107,18 +128,14 @@ def deploy(
     Shows the plan, makes it so, runs the pipeline once, and tells where its endpoints answer.
     """
     from cloudml.operations.run import deploy as start
-    from cloudml.operations.run import plan as make
 
     style = style_of(sys.stdout)
-    if not call.json and not quiet:
-        planned, prepared = make(call.project, call.target, pipeline)
-        output.write("\n".join(plan_lines(planned, call.target.name, style)) + "\n")
-        _warn(prepared.warnings)
     chosen = options.run_options(parallel, wait, no_cache)
     deployed = []
 
     def drive(listener: Listener) -> RunRecord:
-        done = start(call.project, call.target, pipeline, parameters, chosen, listener)
+        announce = _announcer(call, quiet)
+        done = start(call.project, call.target, pipeline, parameters, chosen, listener, announce)
         deployed.append(done)
         return done.run
 

@@ -43,7 +43,7 @@ def array_pieces(value: Any) -> tuple[memoryview, ...] | None:
     if not (flags.c_contiguous or flags.f_contiguous):
         return None
     flat = (value if flags.c_contiguous else value.T).reshape(-1)
-    return header.getbuffer(), memoryview(flat.view(np.uint8))
+    return header.getbuffer(), flat.view(np.uint8).data
 
 
 def read_array(path: str, type_name: str) -> Any:

@@ -281,8 +281,17 @@ def fake_operations(world: World, root: Path) -> dict[str, ModuleType]:
 
         return start
 
+    def announced(plan: Plan | None, rest: tuple[Any, ...]) -> tuple[Any, ...]:
+        *given, announce = rest
+        if announce is not None:
+            announce(FakePrepared(), plan)
+        return tuple(given)
+
+    def run(project: Any, target: Target, *rest: Any) -> RunRecord:
+        return drive("run")(project, target, *announced(None, rest))
+
     def deploy(project: Any, target: Target, *rest: Any) -> FakeDeployed:
-        return FakeDeployed(world.plan, drive("deploy")(project, target, *rest))
+        return FakeDeployed(world.plan, drive("deploy")(project, target, *announced(world.plan, rest)))
 
     listed = [
         FakeBackendInfo("local", "this machine", "cloudml-pipelines", True),
@@ -296,7 +305,7 @@ def fake_operations(world: World, root: Path) -> dict[str, ModuleType]:
             "load_spec": lambda project, pipeline: (world.spec, {}),
         },
         "run": {
-            "run": drive("run"),
+            "run": run,
             "rerun": drive("rerun"),
             "resume": drive("resume"),
             "deploy": deploy,

@@ -32,6 +32,7 @@ ARRAYS = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:Stored array in format 3.0")
 @pytest.mark.parametrize("array", ARRAYS.values(), ids=ARRAYS)
 def test_the_pieces_of_an_array_are_what_numpy_saves(array: np.ndarray[Any, Any]) -> None:
     saved = io.BytesIO()

@@ -132,6 +132,12 @@ def test_documents_refused(text: str, code: str, fragment: str) -> None:
     assert finding.where.startswith("p.yaml")
 
 
+@pytest.mark.parametrize("text", ["[" * 300_000, "{a: " * 300_000, "- " * 300_000, "? " * 300_000], ids="[{-?")
+def test_deep_nesting_is_refused_and_kills_nobody(text: str) -> None:
+    with pytest.raises(SpecError, match="levels deep"):
+        from_yaml(text)
+
+
 def test_every_wrong_field_is_reported() -> None:
     with pytest.raises(SpecError) as caught:
         from_dict({"spec_version": "1", "name": "p", "max_parallel": 0, "timeout": -1})

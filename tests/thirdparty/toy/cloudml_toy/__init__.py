@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cloudml.backend.feature import FULL, Feature, Level, Support
 from cloudml.backend.port import Backend, Target
@@ -28,10 +28,14 @@ def _compile(pipeline: spec.Pipeline, target: Target, sources: Sources) -> tuple
     document = {
         "root": str(sources.root),
         "python": target.settings.get("python"),
-        "parameters": {one.name: one.default for one in pipeline.parameters},
-        "steps": [steps[name].model_dump(mode="json") for name in order(pipeline)],
+        "parameters": {one.name: {"type": one.type, "default": one.default} for one in pipeline.parameters},
+        "steps": [_step(steps[name]) for name in order(pipeline)],
     }
     return (Resource.of("pipeline", pipeline.name, document),)
+
+
+def _step(step: Any) -> dict[str, Any]:
+    return {**step.model_dump(mode="json"), "function": str(step.function)}
 
 
 def _connect(target: Target) -> Session:

@@ -56,13 +56,13 @@ class ToyRuns:
         self,
         resources: Sequence[Resource],
         parameters: Mapping[str, Any],
-        options: RunOptions = RunOptions(),
+        options: RunOptions = RunOptions(),  # noqa: B008 - frozen
         listener: Listener | None = None,
     ) -> RunRecord:
         [pipeline] = resources
         run = f"{pipeline.name}-{len(self.list()) + 1}"
         begun, at = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds")
-        values = {**pipeline.document["parameters"], **parameters}
+        values = {name: _value(one, parameters.get(name)) for name, one in pipeline.document["parameters"].items()}
         tasks: list[TaskRecord] = []
         made: dict[str, dict[str, Any]] = {}
         for step in pipeline.document["steps"]:
@@ -136,6 +136,13 @@ class ToyRuns:
 
     def __getattr__(self, name: str) -> Any:
         raise Refused(f"the toy cannot {name} a run", hint="use --backend local")
+
+
+def _value(declared: dict[str, Any], given: Any) -> Any:
+    """What the command line gives is text."""
+    if given is None:
+        return declared["default"]
+    return given if declared["type"] in ("str", "path") or not isinstance(given, str) else json.loads(given)
 
 
 def _read(file: Path) -> RunRecord:
