@@ -291,15 +291,21 @@ def _is_number(value: Any) -> bool:
     return callable(item) and not getattr(value, "shape", ()) and isinstance(item(), (int, float))
 
 
+def _is_whole(side: Any) -> bool:
+    """Whether an operand is an int, now or when the pipeline runs; as in Python, int and int give int but for `/`."""
+    return side._type == "int" if isinstance(side, Reference) else isinstance(side, int)
+
+
 class Calculation(Reference):
     """`left op right`."""
 
-    __slots__ = ("_left", "_op", "_right")
+    __slots__ = ("_left", "_op", "_right", "_type")
     _label = "a calculated value"
-    _type = "float"
 
     def __init__(self, op: str, left: Any, right: Any) -> None:
         self._op, self._left, self._right = op, left, right
+        whole = op != "div" and all(_is_whole(side) for side in (left, right))
+        self._type = "int" if whole else "float"
 
     def node(self, build: Build) -> spec.Arithmetic:
         from cloudml import spec

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 from cloudml.backend.port import Target
 from cloudml.discovery import load_backend
-from cloudml.errors import CloudmlError, Diagnostic, ProjectError, SpecError
+from cloudml.errors import CloudmlError, Diagnostic, SpecError
+from cloudml.operations.load import load_spec, sources_of
 from cloudml.operations.project import Project
-
-if TYPE_CHECKING:
-    from cloudml import spec
 
 
 @dataclass(frozen=True)
@@ -34,7 +28,6 @@ def check(project: Project, target: Target | None = None, pipeline: str | None =
     """Build and validate; with a target also fit and find the code. Findings are returned, never raised."""
     from cloudml import spec
     from cloudml.backend.fit import fit
-    from cloudml.operations.prepare import sources_of
     from cloudml.validation import validate
 
     name = project.pipeline(pipeline)
@@ -52,72 +45,3 @@ def check(project: Project, target: Target | None = None, pipeline: str | None =
     except CloudmlError as error:
         findings += error.diagnostics
     return Checked(name, sum(1 for _ in spec.walk(built.steps)), tuple(findings))
-
-
-def load_spec(project: Project, pipeline: str | None = None) -> tuple[spec.Pipeline, dict[str, str]]:
-    """The pipeline, and where each step was written. Raises SpecError or ProjectError."""
-    place = project.pipelines[project.pipeline(pipeline)]
-    if place.endswith((".yaml", ".yml")):
-        return _from_yaml(project.root / place), {}
-    return _from_module(project.root, place)
-
-
-def _from_yaml(path: Path) -> spec.Pipeline:
-    from cloudml.spec import from_yaml
-
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ProjectError(f"the spec cannot be read: {error}", where=str(path)) from None
-    return from_yaml(text, str(path))
-
-
-def _from_module(root: Path, place: str) -> tuple[spec.Pipeline, dict[str, str]]:
-    from cloudml.authoring.pipelines import PipelineFunction
-
-    module_name, _, attribute = place.partition(":")
-    _make_importable(root, module_name)
-    try:
-        module = importlib.import_module(module_name)
-    except CloudmlError:
-        raise
-    except ModuleNotFoundError as error:
-        hint = "run from the project's environment, or install what is missing"
-        raise ProjectError(f"{place}: {error}", where=str(root), hint=hint, code="CML404") from error
-    except Exception as error:
-        raise ProjectError(
-            f"{place} cannot be imported: {type(error).__name__}: {error}", where=_where(error, root), code="CML404"
-        ) from error
-    found = getattr(module, attribute, None)
-    if not isinstance(found, PipelineFunction):
-        what = "there is no such name" if found is None else f"it is a {type(found).__name__}"
-        raise ProjectError(
-            f"{place} is not a pipeline: {what}", where=str(module.__file__), hint="decorate it with @ml.pipeline"
-        )
-    return found.build_with_locations()
-
-
-def _make_importable(root: Path, module: str) -> None:
-    """Put the project first, and forget modules of the same name from another project in this process."""
-    if sys.path[:1] != [str(root)]:
-        sys.path.insert(0, str(root))
-    top = module.partition(".")[0]
-    known = sys.modules.get(top)
-    home = getattr(known, "__file__", None) or next(iter(getattr(known, "__path__", [])), None)
-    if known is not None and home is not None and not Path(home).resolve().is_relative_to(root):
-        for name in [name for name in sys.modules if name == top or name.startswith(top + ".")]:
-            del sys.modules[name]
-    importlib.invalidate_caches()
-
-
-def _where(error: BaseException, root: Path) -> str:
-    """The innermost line of the project in a traceback."""
-    if isinstance(error, SyntaxError) and error.filename:
-        return f"{error.filename}:{error.lineno}"
-    where, trace = str(root), error.__traceback__
-    while trace is not None:
-        name = trace.tb_frame.f_code.co_filename
-        if name.startswith(str(root)):
-            where = f"{name}:{trace.tb_lineno}"
-        trace = trace.tb_next
-    return where

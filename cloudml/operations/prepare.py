@@ -24,7 +24,6 @@ from cloudml.operations.project import FILE, Project
 from cloudml.plan import Resource, digest_of
 
 if TYPE_CHECKING:
-    from cloudml import spec
     from cloudml.code import Sources
 
 _FORMAT = 1
@@ -44,7 +43,7 @@ def prepare(project: Project, target: Target, pipeline: str | None = None) -> Pr
     name = project.pipeline(pipeline)
     backend = load_backend(target.backend)
     kept = project.root / ".cloudml" / "prepared" / f"{target.name}-{name}.json"
-    identity = _identity(project, target, name)
+    identity = _identity(project, target, name, backend)
     found = _recall(kept, identity)
     if found is None:
         found, reads = _prepare(project, target, name, backend)
@@ -52,12 +51,12 @@ def prepare(project: Project, target: Target, pipeline: str | None = None) -> Pr
     return found
 
 
-def _identity(project: Project, target: Target, name: str) -> str:
+def _identity(project: Project, target: Target, name: str, backend: Backend) -> str:
     return digest_of(
         {
             "format": _FORMAT,
             "cloudml": __version__,
-            "code": _own_stamp(),
+            "code": _own_stamp(backend),
             "python": sys.version,
             "place": project.pipelines[name],
             "root": str(project.root),
@@ -66,15 +65,23 @@ def _identity(project: Project, target: Target, name: str) -> str:
     )
 
 
-def _own_stamp() -> list[str]:
-    """Changes when this package is edited or reinstalled in place."""
+def _own_stamp(backend: Backend) -> list[str]:
+    """Changes when cloudml or the backend is edited or reinstalled in place."""
     here = Path(__file__).parents[1]
-    return [str(os.stat(here / room).st_mtime_ns) for room in ("spec", "authoring", "backend", "operations", "code.py")]
+    home = Path(sys.modules[getattr(backend.compile, "__module__", __name__)].__file__ or __file__).parent
+    rooms = [here, *(here / room for room in ("spec", "authoring", "backend", "operations")), home, home / "compile"]
+    return sorted(
+        f"{entry.path} {entry.stat().st_mtime_ns}"
+        for room in rooms
+        if room.is_dir()
+        for entry in os.scandir(room)
+        if entry.name.endswith(".py")
+    )
 
 
 def _prepare(project: Project, target: Target, name: str, backend: Backend) -> tuple[Prepared, dict[str, Any]]:
     from cloudml.backend.fit import fit
-    from cloudml.operations.check import load_spec
+    from cloudml.operations.load import load_spec, sources_of
     from cloudml.validation import validate
 
     with tracking.watch() as reads:
@@ -91,23 +98,6 @@ def _prepare(project: Project, target: Target, name: str, backend: Backend) -> t
     warnings = (*findings, *fitted.emulated)
     prepared = Prepared(name, resources, tuple(one for one in warnings if one.severity == "warning"))
     return prepared, _dependencies(project, reads, sources)
-
-
-def sources_of(pipeline: spec.Pipeline, root: Path) -> Sources:
-    """The code closures of every function that the pipeline names."""
-    from cloudml import spec
-    from cloudml.code import SourceIndex
-
-    functions: list[tuple[str, tuple[str, ...]]] = []
-    for step in spec.walk(pipeline.steps):
-        job = step.job if isinstance(step, spec.TuningStep) else step
-        if isinstance(job, spec.JobStep):
-            functions.append((str(job.function), job.files))
-        for field in ("predictor", "function"):
-            other = getattr(job, field, None)
-            if isinstance(other, spec.FunctionRef):
-                functions.append((str(other), ()))
-    return SourceIndex(root).sources(functions)
 
 
 def _dependencies(project: Project, reads: tracking.Reads, sources: Sources) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from functools import cached_property
 
 from cloudml.errors import Diagnostic
 from cloudml.spec import (
+    Arithmetic,
     BaseStep,
     ChampionRef,
     ConditionStep,
@@ -107,7 +108,18 @@ class Index:
             return self._output_type(value)
         if isinstance(value, ItemRef):
             return self._item_type(value)
-        return _KINDS.get(type(value), "float")
+        if isinstance(value, Arithmetic):
+            return (
+                "int"
+                if value.op != "div" and all(self._whole(side, scope) for side in (value.left, value.right))
+                else "float"
+            )
+        return _KINDS[type(value)]
+
+    def _whole(self, value: object, scope: Scope) -> bool:
+        if isinstance(value, LiteralValue):
+            return isinstance(value.value, int)
+        return self.type_of(value, scope) == "int"
 
     def _output_type(self, value: OutputRef) -> str | None:
         port = self.ports.get(value.step, {}).get(value.output)
@@ -132,7 +144,7 @@ class Index:
 
 
 _KINDS: dict[type, str] = {RunRef: "str", SecretRef: "str", ChampionRef: "float", ModelRef: "cloudml.ModelVersion"}
-"""Types of what belongs to no step; arithmetic, the rest, gives floats."""
+"""Types of what belongs to no step."""
 
 
 def _place(pipeline: Pipeline) -> Iterator[Placed]:

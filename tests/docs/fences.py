@@ -20,6 +20,7 @@ _FENCE = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 _TITLE = re.compile(r'title="([^"]+)"')
+_ANYTHING = re.compile(r"(\\ )?\\\.\\\.\\\.(\\ )?")  # an escaped `...` with the spaces around it
 _STATE = "__state__"
 
 _VOLATILE = (
@@ -89,7 +90,7 @@ def matches(shown: list[str], printed: str) -> bool:
     pattern = ""
     for line in shown:
         text = _settle(line)
-        pattern += r"(.*\n)*?" if text == "..." else re.escape(text).replace(re.escape("..."), ".*?") + r"\n"
+        pattern += r"(.*\n)*?" if text == "..." else _ANYTHING.sub(".*?", re.escape(text)) + r"\n"
     actual = "".join(f"{_settle(line)}\n" for line in printed.splitlines() if line.strip())
     return re.fullmatch(pattern, actual) is not None
 

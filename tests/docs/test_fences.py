@@ -49,6 +49,8 @@ def test_blocks_titles_and_lines() -> None:
         (["a"], "a\nb\n", False),
         ([], "anything\n", True),
         (["a (b) ... d"], "a (b) c d\n", True),
+        (["a (b) ... d"], "a (b) d\n", True),
+        (["a (b) ... d"], "a b c d\n", False),
     ],
 )
 def test_comparison(shown: list[str], printed: str, equal: bool) -> None:

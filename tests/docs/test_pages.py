@@ -63,6 +63,7 @@ def do_edit(fence: Fence, folder: Path) -> None:
     lines = fence.body.splitlines()
     old, new = ("\n".join(line[1:] for line in lines if not line.startswith(sign)) for sign in "+-")
     text = target.read_text(encoding="utf-8")
+    old = old if old in text else old.replace(*SMALL)
     assert text.count(old) == 1, f"{fence.title} has {text.count(old)} times:\n{old}"
     target.write_text(text.replace(old, new), encoding="utf-8")
 

@@ -126,7 +126,7 @@ def _place(where: str) -> tuple[str, int]:
 def graph(call: Call, pipeline: str | None, kind: str | None, out: Path | None, run_name: str | None) -> int:
     """Draw a pipeline as text or SVG: the steps, what contains them, and the data that flows between them."""
     from cloudml.operations import draw
-    from cloudml.operations.check import load_spec
+    from cloudml.operations.load import load_spec
 
     document, _ = load_spec(call.project, pipeline)
     drawn = draw.graph_of(document)

@@ -302,8 +302,8 @@ def fake_operations(world: World, root: Path) -> dict[str, ModuleType]:
         "session": {"open_session": open_session, "backends": lambda: listed},
         "check": {
             "check": lambda project, target, pipeline: FakeChecked("churn", 12, world.diagnostics),
-            "load_spec": lambda project, pipeline: (world.spec, {}),
         },
+        "load": {"load_spec": lambda project, pipeline: (world.spec, {})},
         "run": {
             "run": run,
             "rerun": drive("rerun"),
