@@ -57,15 +57,19 @@ class WrongOutput(StepError):
 
 
 class Failure(NamedTuple):
-    """The record of a failure: `where` is `file:line` of the user's code, `traceback` has only the user's frames."""
+    """The record of a failure: `where` is `file:line` of the user's code, `traceback` has only the user's frames.
+
+    `bases` are the names of the exception's base classes, so that a retry policy may name any of them.
+    """
 
     failure_class: str
     exception: str
     message: str
     traceback: str
     where: str
+    bases: tuple[str, ...] = ()
 
-    def to_dict(self) -> dict[str, str]:
+    def to_dict(self) -> dict[str, Any]:
         """JSON types, as `result.json` holds them."""
         return {
             "class": self.failure_class,
@@ -73,6 +77,7 @@ class Failure(NamedTuple):
             "message": self.message,
             "traceback": self.traceback,
             "where": self.where,
+            "bases": list(self.bases),
         }
 
 
@@ -103,7 +108,10 @@ def _is_passing_url_error(exception: BaseException) -> bool:
 
 def exception_name(exception: BaseException) -> str:
     """The name by which a retry policy can list it: dotted, but bare for builtins and for cloudml's own."""
-    cls = type(exception)
+    return _name(type(exception))
+
+
+def _name(cls: type) -> str:
     if cls.__module__ == "builtins" or cls.__module__.startswith("cloudml.runtime"):
         return cls.__qualname__
     return f"{cls.__module__}.{cls.__qualname__}"
@@ -123,6 +131,7 @@ def describe(exception: BaseException, paths: Iterable[str] = (), secrets: Itera
         _mask(_one_line(exception), values),
         _mask(shown, values),
         _where(exception, tuple(paths)),
+        tuple(_name(base) for base in type(exception).__mro__[1:] if base not in (Exception, BaseException, object)),
     )
 
 

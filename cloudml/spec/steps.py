@@ -138,7 +138,10 @@ class GroupStep(BaseStep):
 
 
 class FinallyStep(BaseStep):
-    """Steps that run when all else has ended, whatever the outcome. Only at the top of a pipeline."""
+    """Steps that run when all else has ended, whatever the outcome. Only at the top of a pipeline.
+
+    They are never cached, and run again when a run that had ended is resumed.
+    """
 
     kind: Literal["finally"] = "finally"
     body: Annotated[tuple[Step, ...], Field(min_length=1)]

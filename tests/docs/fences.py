@@ -27,7 +27,7 @@ _VOLATILE = (
     (re.compile(r"\b\d\d:\d\d:\d\d(\.\d+)?\b"), "<clock>"),
     (re.compile(r"\b\d{4}-\d\d-\d\d <clock>"), "<when>"),
     (re.compile(r"(127\.0\.0\.1|localhost):\d+"), "<address>"),
-    (re.compile(r"\b(sha256|tree):[0-9a-f]+"), "<digest>"),
+    (re.compile(r"\b(sha256|tree|blake3):[0-9a-f]+"), "<digest>"),
     (re.compile(r"\b(\d+h )?(\d+m )?\d+(\.\d+)? ?(ms|s)\b"), "<duration>"),
     (re.compile(r"\b\d+(\.\d+)? ?(B|kB|MB|GB)\b"), "<size>"),
     (re.compile(r"-?\b\d+\.\d+(e-?\d+)?\b"), "<number>"),

@@ -103,8 +103,15 @@ def _task(
         "guards": [list(guard) for guard in place.guards],
         "maps": list(place.maps),
         "final": place.final,
-        "reads": {"name": step.name, **emit(step, sources)},
+        "reads": {"name": step.name, **_uncached(emit(step, sources), place)},
     }
+
+
+def _uncached(reads: dict[str, Any], place: _Place) -> dict[str, Any]:
+    """What a finally block does is wanted each time for its effect: a result from another run would not have it."""
+    if place.final and reads.get("cache"):
+        return {**reads, "cache": {"enabled": False, "ttl": None}}
+    return reads
 
 
 def _upstream(step: spec.BaseStep, blocks: dict[str, list[str]]) -> list[str]:

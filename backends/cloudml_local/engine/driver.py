@@ -30,7 +30,10 @@ if TYPE_CHECKING:
     from cloudml_local.endpoint.manager import EndpointManager
 
 _DECIDED_ANEW = ("map", "deploy")
-"""Kinds whose end says nothing by itself: a map's items must be found again, an endpoint may have been stopped."""
+"""Kinds whose end says nothing by itself: a map's items must be found again, an endpoint may have been stopped.
+
+Nor does that of a finally block: what is resumed ends once more.
+"""
 
 PROGRESS = 0.5
 """Seconds between two looks at what running steps report."""
@@ -265,7 +268,7 @@ class Driver:
 
     def _take_recalled(self, instance: Instance) -> bool:
         task = self._recalled.get(instance.id)
-        if task is None or instance.kind in _DECIDED_ANEW:
+        if task is None or instance.kind in _DECIDED_ANEW or instance.template["final"]:
             return False
         instance.outputs, instance.values = task["outputs"], task["vals"]
         self.tell(instance, task["status"], "ended before", duration=task["duration"] or 0.0)

@@ -82,7 +82,7 @@ def arithmetic(offset: ml.Param[int] = 2) -> None:
 
 
 @ml.pipeline
-def mapped(count: ml.Param[int] = 4, parallel_limit: ml.Param[int] = 0) -> None:
+def mapped(count: ml.Param[int] = 4) -> None:
     with ml.map(numbers(count), parallel=2, name="each") as value:
         twice = double(value)
         more = add.options(name="more")(twice, value)
@@ -135,9 +135,9 @@ def with_exit(fails: ml.Param[bool] = False) -> None:
     value = double.options(name="start")(1)
     with ml.when(fails == True, name="bad"):  # noqa: E712 - a reference, not a bool
         ml.fail("asked to fail at {value}", value=value, name="halt")
-    late = refuse(add(value, 1))
+    refuse(add(value, 1))
     with ml.on_exit():
-        double.options(name="always")(21)
+        late = double.options(name="always")(21)
         double.options(name="with_data")(late)
 
 

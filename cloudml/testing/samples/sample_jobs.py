@@ -120,7 +120,7 @@ def uncached(side: str, value: int) -> int:
 
 
 @ml.processing
-def last(side: str, value: int) -> int:
+def last(side: str, value: float) -> float:
     note(side, "last")
     return 10 * value
 
