@@ -35,9 +35,12 @@ class Cost:
 def cost(command: Sequence[str], folder: Path, variables: Mapping[str, str] | None = None) -> Cost:
     """Run a command to its end. Raises RuntimeError, with what it said, when it fails."""
     environment = {**os.environ, "PYTHONHASHSEED": "0", **(variables or {})}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # else every start compiles what pip would have compiled once
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         started = time.perf_counter()
-        process = subprocess.Popen(command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=err)
+        process = subprocess.Popen(
+            command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=err
+        )
         _, status, usage = os.wait4(process.pid, 0)
         wall = time.perf_counter() - started
         process.returncode = os.waitstatus_to_exitcode(status)
@@ -46,7 +49,9 @@ def cost(command: Sequence[str], folder: Path, variables: Mapping[str, str] | No
             file.seek(0)
             texts.append(file.read().decode(errors="replace"))
     if process.returncode:
-        raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}:\n{texts[0][-2000:]}{texts[1][-4000:]}")
+        raise RuntimeError(
+            f"{' '.join(command)} ended with {process.returncode}:\n{texts[0][-2000:]}{texts[1][-4000:]}"
+        )
     return Cost(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, texts[0])
 
 
@@ -92,7 +97,10 @@ def table(rows: Sequence[Sequence[Any]], head: Sequence[str]) -> str:
     widths = [max(len(line[column]) for line in cells) for column in range(len(head))]
     lines = []
     for line in cells:
-        first, *rest = (cell.ljust(width) if not at else cell.rjust(width) for at, (cell, width) in enumerate(zip(line, widths, strict=True)))
+        first, *rest = (
+            cell.ljust(width) if not at else cell.rjust(width)
+            for at, (cell, width) in enumerate(zip(line, widths, strict=True))
+        )
         lines.append("  ".join([first, *rest]))
     return "\n".join(lines)
 
@@ -100,7 +108,9 @@ def table(rows: Sequence[Sequence[Any]], head: Sequence[str]) -> str:
 def cost_table(costs: Mapping[str, Cost], floor: str) -> str:
     """One line a contestant, with its ratio to the floor."""
     base = costs[floor]
-    rows = [(name, one.wall, one.cpu, one.wall / base.wall, one.cpu / base.cpu, one.peak) for name, one in costs.items()]
+    rows = [
+        (name, one.wall, one.cpu, one.wall / base.wall, one.cpu / base.cpu, one.peak) for name, one in costs.items()
+    ]
     return table(rows, ("", "wall s", "CPU s", "wall ratio", "CPU ratio", "peak MiB"))
 
 

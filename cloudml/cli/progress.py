@@ -68,12 +68,14 @@ class Live:
         self._lookup = lookup
         self._style = style
         self._next_question = 0.0
+        self._news = False
 
     def __call__(self, event: Event) -> None:
         unknown = self._view.update(event)
-        news = unknown or not self._view.pipeline or event.status == "succeeded"
+        self._news |= unknown or not self._view.pipeline or event.status == "succeeded"
         began = time.monotonic()
-        if news and began > self._next_question:
+        if self._news and began > self._next_question:
+            self._news = False
             self._learn(event)
             ended = time.monotonic()
             self._next_question = ended + max(LOOKUP_PAUSE, 20 * (ended - began))

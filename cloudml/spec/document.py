@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from cloudml.errors import Diagnostic, SpecError
@@ -19,13 +19,6 @@ MAX_NESTING = 500
 _BRACKET = re.compile(r"[\[\]{}]")
 _INDENT = re.compile(r"^[ \-?:]+", re.MULTILINE)
 
-_Loader: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_Dumper: type = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-
-
-class _UniqueKeys(_Loader):  # type: ignore[misc]
-    """YAML itself lets the last of two equal keys win in silence; a spec must not. `on`, `yes`, `no` are text here."""
-
 
 def _without_words_as_booleans(resolvers: dict[str, list[Any]]) -> dict[str, list[Any]]:
     """YAML 1.1 takes `on` and its like for truth values; `on` is a field of a retry. Only true and false are left."""
@@ -36,10 +29,9 @@ def _without_words_as_booleans(resolvers: dict[str, list[Any]]) -> dict[str, lis
     return kept
 
 
-_UniqueKeys.yaml_implicit_resolvers = _without_words_as_booleans(_UniqueKeys.yaml_implicit_resolvers)
-
-
 def _mapping(loader: Any, node: Any) -> dict[Any, Any]:
+    import yaml
+
     loader.flatten_mapping(node)
     result: dict[Any, Any] = {}
     for key_node, value_node in node.value:
@@ -50,7 +42,15 @@ def _mapping(loader: Any, node: Any) -> dict[Any, Any]:
     return result
 
 
-_UniqueKeys.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+@cache
+def _loader() -> Any:
+    """YAML itself lets the last of two equal keys win in silence; a spec must not. `on`, `yes`, `no` are text here."""
+    import yaml
+
+    made: Any = type("UniqueKeys", (getattr(yaml, "CSafeLoader", yaml.SafeLoader),), {})
+    made.yaml_implicit_resolvers = _without_words_as_booleans(made.yaml_implicit_resolvers)
+    made.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+    return made
 
 
 def to_dict(pipeline: Pipeline) -> dict[str, Any]:
@@ -77,7 +77,10 @@ def _with_kinds(node: Any, dumped: Any) -> Any:
 
 def to_yaml(pipeline: Pipeline) -> str:
     """The document as YAML, in the order of the fields."""
-    text = yaml.dump(to_dict(pipeline), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+    import yaml
+
+    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    text = yaml.dump(to_dict(pipeline), Dumper=dumper, sort_keys=False, allow_unicode=True, width=120)
     assert isinstance(text, str)
     return text
 
@@ -116,11 +119,13 @@ def _nests_too_deeply(text: str) -> bool:
 
 def from_yaml(text: str, where: str = "document") -> Pipeline:
     """Read YAML. Raises SpecError: syntax, double keys and wrong fields alike."""
+    import yaml
+
     if _nests_too_deeply(text):
         message = f"the document is nested more than {MAX_NESTING} levels deep"
         raise SpecError([Diagnostic("CML203", where, message, hint="flatten the nesting")])
     try:
-        document = yaml.load(text, Loader=_UniqueKeys)  # noqa: S506 - a safe loader with unique keys
+        document = yaml.load(text, Loader=_loader())  # noqa: S506 - a safe loader with unique keys
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         message = " ".join(str(error).split())
         raise SpecError([Diagnostic("CML203", where, f"not readable as YAML: {message}")]) from None

@@ -64,7 +64,7 @@ class Shadow(Node):
 class Rollout(Node):
     """How traffic moves from blue to green. The default is all at once, after green is ready."""
 
-    steps: Annotated[tuple[RolloutStep, ...], Field(min_length=1)] = (RolloutStep(weight=100),)
+    steps: Annotated[tuple[RolloutStep, ...], Field(min_length=1)] = (RolloutStep.model_construct(weight=100),)
     final_bake: Seconds = 0.0
     guards: tuple[Guard, ...] = ()
     shadow: Shadow | None = None
@@ -109,9 +109,9 @@ class Endpoint(Node):
     """A named place that answers predictions; every deploy to it is a blue-green update."""
 
     name: Name
-    resources: Resources = Resources()
-    scaling: Scaling = Scaling()
-    rollout: Rollout = Rollout()
+    resources: Resources = Resources.model_construct()
+    scaling: Scaling = Scaling.model_construct()
+    rollout: Rollout = Rollout.model_construct()
     capture: Capture | None = None
     environment: tuple[EnvironmentVariable, ...] = ()
     request_timeout: Annotated[float, Field(gt=0, le=3600)] = 60.0

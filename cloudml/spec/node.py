@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from functools import cache
+from itertools import pairwise
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler
 
 SPEC_VERSION = "1"
 """Version of the document format. A reader refuses a document of another major version."""
@@ -23,7 +25,18 @@ Share = Annotated[float, Field(ge=0, le=1)]
 class Node(BaseModel):
     """A frozen, closed piece of the document: unknown fields are refused, collections are tuples."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """Fields are described by the strings below them, read from the source only when a schema is made."""
+        schema = handler(core_schema)
+        properties = handler.resolve_ref_schema(schema).get("properties", {})
+        for base in cls.__mro__:
+            if issubclass(base, Node):
+                for name, text in _attribute_docstrings(base).items():
+                    properties.get(name, {}).setdefault("description", text)
+        return schema
 
 
 class Tag(Node):
@@ -38,3 +51,20 @@ class NativeOption(Node):
 
     backend: Name
     document: dict[str, object]
+
+
+@cache
+def _attribute_docstrings(cls: type) -> dict[str, str]:
+    """The string literals below the fields of a class, by field."""
+    import ast
+    import inspect
+    import textwrap
+
+    (tree,) = ast.parse(textwrap.dedent(inspect.getsource(cls))).body
+    assert isinstance(tree, ast.ClassDef)
+    return {
+        field.target.id: inspect.cleandoc(text.value.value)
+        for field, text in pairwise(tree.body)
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and isinstance(text, ast.Expr)
+        if isinstance(text.value, ast.Constant) and isinstance(text.value.value, str)
+    }

@@ -26,10 +26,10 @@ class JobStep(BaseStep):
     inputs: tuple[Port, ...] = ()
     outputs: tuple[Port, ...] = ()
     arguments: tuple[Argument, ...] = ()
-    resources: Resources = Resources()
+    resources: Resources = Resources.model_construct()
     retry: Retry | None = None
     timeout: Annotated[float, Field(gt=0)] | None = None
-    cache: Cache = Cache()
+    cache: Cache = Cache.model_construct()
     image: str | None = None
     environment: tuple[EnvironmentVariable, ...] = ()
     files: tuple[str, ...] = ()
@@ -105,10 +105,10 @@ class BatchPredictionStep(BaseStep):
     batch_size: Positive = 10000
     keep: tuple[str, ...] = ()
     """Columns of the data to repeat beside each prediction."""
-    resources: Resources = Resources()
+    resources: Resources = Resources.model_construct()
     retry: Retry | None = None
     timeout: Annotated[float, Field(gt=0)] | None = None
-    cache: Cache = Cache()
+    cache: Cache = Cache.model_construct()
     native: tuple[NativeOption, ...] = ()
 
 

@@ -121,4 +121,4 @@ def digests(record: RunRecord) -> dict[str, dict[str, str]]:
 
 def notes(side: Path) -> dict[str, int]:
     """How often each counting step ran."""
-    return {path.name: path.stat().st_size for path in side.iterdir()}
+    return {path.name: path.stat().st_size for path in side.iterdir() if path.is_file()}

@@ -91,7 +91,7 @@ class ModelSuite:
         first = backend_session.run("sample_models:registered")
         again = backend_session.run("sample_models:registered", RunOptions(cache=False))
         other = backend_session.run("sample_models:registered", quality=0.8)
-        versions = [value(run, "register_sample-line".replace("-", "_"), "version")["version"] for run in (first, again, other)]
+        versions = [value(run, "register_sample-line", "version")["version"] for run in (first, again, other)]
         assert versions == [1, 1, 2]
         assert [one.version for one in backend_session.session.models.list()] == [2, 1]
 
@@ -163,8 +163,10 @@ class ModelSuite:
             assert record.status == "succeeded", record.reason
             [found] = endpoints.list()
             assert (found.name, found.model, found.version) == ("sample-service", "sample-line", 1)
-            answer = endpoints.invoke("sample-service", json.dumps({"instances": [{"x": 20}]}).encode(), "application/json")
-            assert (answer.status, json.loads(answer.body)["predictions"]) == (200, pytest.approx([41.0], abs=1e-4))
+            body = json.dumps({"instances": [{"x": 20.0, "y": 0.0}]}).encode()
+            answer = endpoints.invoke("sample-service", body, "application/json")
+            assert answer.status == 200, answer.body
+            assert json.loads(answer.body)["predictions"] == pytest.approx([41.0], abs=1e-4)
             assert backend_session.session.models.get("sample-line", alias="champion").version == 1
             again = backend_session.run("sample_models:served")
             assert set(states(again).values()) == {"cached"}

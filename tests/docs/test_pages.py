@@ -147,6 +147,8 @@ def test_links_lead_somewhere(page: str) -> None:
         place, _, anchor = link.partition("#")
         target = (ROOT / page).parent / place if place else ROOT / page
         assert target.exists(), f"{page}: {link}"
+        site = (ROOT / "docs").resolve()
+        assert page == "README.md" or site in target.resolve().parents, f"{page}: {link} leaves the site"
         if anchor:
             assert anchor in _anchors(target.read_text(encoding="utf-8")), f"{page}: {link}"
 

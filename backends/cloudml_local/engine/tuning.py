@@ -7,7 +7,8 @@ the same pipeline give the same model.
 
 from __future__ import annotations
 
-import math
+import itertools
+import random
 import statistics
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -46,9 +47,9 @@ class Study:
         self._settings = instance.reads["tuning"]
         self._distributions = {one["name"]: _distribution(optuna, one) for one in self._settings["space"]}
         self._total = self._settings["trials"]
-        if self._settings["strategy"] == "grid":
-            self._total = min(self._total, math.prod(len(values) for values in _grid(self._settings["space"]).values()))
         self._study = optuna.create_study(direction=self._settings["direction"], sampler=self._sampler())
+        if self._settings["strategy"] == "grid":
+            self._total = self._enqueue_grid()
         self._asked: list[Any] = []
         self._results: dict[int, dict[str, Any]] = {}
         self._told = 0
@@ -63,11 +64,22 @@ class Study:
     def _sampler(self) -> Any:
         samplers = self._optuna.samplers
         seed = self._settings["seed"]
-        if self._settings["strategy"] == "random":
-            return samplers.RandomSampler(seed=seed)
-        if self._settings["strategy"] == "grid":
-            return samplers.GridSampler(_grid(self._settings["space"]), seed=seed)
-        return samplers.TPESampler(seed=seed)
+        if self._settings["strategy"] == "bayesian":
+            return samplers.TPESampler(seed=seed)
+        return samplers.RandomSampler(seed=seed)
+
+    def _enqueue_grid(self) -> int:
+        """Queue the points of the grid, shuffled so that too few trials are spread over it; how many there are.
+
+        Optuna's own sampler of grids cannot be asked and told.
+        """
+        names = [dimension["name"] for dimension in self._settings["space"]]
+        points = list(itertools.product(*map(_points, self._settings["space"])))
+        random.Random(self._settings["seed"]).shuffle(points)
+        chosen = points[: self._settings["trials"]]
+        for point in chosen:
+            self._study.enqueue_trial(dict(zip(names, point, strict=True)))
+        return len(chosen)
 
     def advance(self) -> None:
         """Ask what may be asked, then tell the next result: what a proposal knows never depends on who was quick."""
@@ -266,10 +278,6 @@ def _distribution(optuna: Any, dimension: dict[str, Any]) -> Any:
             int(dimension["low"]), int(dimension["high"]), log=dimension["log"], step=int(dimension["step"] or 1)
         )
     return kinds.FloatDistribution(dimension["low"], dimension["high"], log=dimension["log"], step=dimension["step"])
-
-
-def _grid(space: list[dict[str, Any]]) -> dict[str, list[Any]]:
-    return {dimension["name"]: _points(dimension) for dimension in space}
 
 
 def _points(dimension: dict[str, Any]) -> list[Any]:
