@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import mmap
 import os
 import shutil
 import statistics
@@ -155,6 +156,14 @@ def project(folder: Path, name: str, source: str) -> Path:
     (folder / "cloudml.toml").write_text(f'[project]\nname = "{name}"\npipeline = "steps:pipeline"\n')
     (folder / "steps.py").write_text(source)
     return folder
+
+
+def touch_memory(megabytes: int) -> None:
+    """Use memory and give it back. A virtual machine may have handed free memory back to its host, and whoever touches
+    it first then waits for it: that shall be no contestant."""
+    with mmap.mmap(-1, megabytes << 20) as memory:
+        for offset in range(0, len(memory), mmap.PAGESIZE):
+            memory[offset] = 1
 
 
 def forget(folder: Path) -> None:

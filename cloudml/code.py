@@ -48,6 +48,7 @@ class SourceIndex:
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
         self._modules: dict[Path, _Module] = {}
+        self._imports: dict[Path, tuple[Path, ...]] = {}
 
     def sources(self, functions: Iterable[tuple[str, tuple[str, ...]]]) -> Sources:
         """Closures for (`module:name`, extra file patterns) pairs; patterns of the same function are merged."""
@@ -81,13 +82,16 @@ class SourceIndex:
             if path in seen:
                 continue
             seen.add(path)
-            module = self._module(path)
-            yield path, module
-            stack.extend(self._packages(path))
-            for name in module.imported(self._package_of(path)):
-                found = self._locate(name)
-                if found is not None:
-                    stack.append(found)
+            yield path, self._module(path)
+            stack.extend(self._reached(path))
+
+    def _reached(self, path: Path) -> tuple[Path, ...]:
+        """The files of the project that importing this one reads too, directly."""
+        if path not in self._imports:
+            named = map(self._locate, self._module(path).imported(self._package_of(path)))
+            found = (*self._packages(path), *(one for one in named if one is not None))
+            self._imports[path] = tuple(dict.fromkeys(found))
+        return self._imports[path]
 
     def _packages(self, path: Path) -> Iterator[Path]:
         for parent in path.parents:
@@ -105,7 +109,7 @@ class SourceIndex:
         if not all(part.isidentifier() for part in module.split(".")):
             return None
         base = self.root.joinpath(*module.split("."))
-        for candidate in (base.with_name(base.name + ".py"), base / "__init__.py"):
+        for candidate in (base / "__init__.py", base.with_name(base.name + ".py")):  # as Python looks for them
             if candidate.is_file():
                 return candidate
         return None

@@ -23,6 +23,7 @@ LARGE = 16 << 20
 """From this size on hashing takes long enough (some 10 ms) to be worth a faster hash, and a thread of its own."""
 
 _BLOCK = 4 << 20
+_STEP = 1 << 19
 _HASHING_THREADS = min(4, os.cpu_count() or 1)
 
 
@@ -169,8 +170,9 @@ def _hash_memory(pieces: Sequence[memoryview], size: int) -> str:
 
 
 def _write_all(write: Callable[[memoryview], int | None], piece: memoryview) -> None:
-    while piece:  # one call writes 2 GiB at most
-        piece = piece[write(piece) or 0 :]
+    done = 0
+    while done < len(piece):  # in steps: one call takes 2 GiB at most, and a very long one keeps others from the disk
+        done += write(piece[done : done + _STEP]) or 0
 
 
 class Background:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cloudml.backend.records import DONE, ENDED, Event, Listener
 from cloudml.testing.harness import BackendSession, digests, states, task, value
 
 
@@ -55,6 +56,14 @@ class FlowSuite:
         assert {found[name] for name in ("yes", "inner", "deep", "shallow")} == {"skipped"}
         assert value(record, "no") == 106
         assert "false" in task(record, "yes").reason
+
+    def test_what_waits_for_a_branch_runs_after_all_that_lies_in_it(self, backend_session: BackendSession) -> None:
+        for limit, taken in ((5, "deep"), (6, "no")):
+            heard: list[str | None] = []
+            record = backend_session.run("sample_flow:branches", listener=_ends(heard), limit=limit)
+            found = states(record)
+            assert (found["behind"] in DONE, found[taken]) == (True, "succeeded")
+            assert heard.index("behind") > max(heard.index(name) for name in ("yes", "no", "deep", "shallow"))
 
     def test_conditions_compute_with_fields_of_values(self, backend_session: BackendSession) -> None:
         record = backend_session.run("sample_flow:arithmetic", offset=2)
@@ -135,6 +144,16 @@ class FlowSuite:
             assert [status for task, status in heard if task == name] == ["running", "succeeded"]
         assert heard[0] == (None, "running") and heard[-1] == (None, "succeeded")
         assert heard.index(("start", "succeeded")) < heard.index(("left", "running"))
+
+
+def _ends(heard: list[str | None]) -> Listener:
+    """A listener that keeps the names of tasks in the order in which they end."""
+
+    def listen(event: Event) -> None:
+        if event.status in ENDED:
+            heard.append(event.task)
+
+    return listen
 
 
 def _json_digest(text: str) -> str:

@@ -66,7 +66,7 @@ class JobSuite:
         assert "rows" in told and "colour" in told
 
     def test_a_parameter_without_default_must_be_given(self, backend_session: BackendSession) -> None:
-        with pytest.raises(SpecError, match="1 problem|side"):
+        with pytest.raises(SpecError, match=r"1 problem|side"):
             backend_session.run("sample_jobs:retried")
 
     # -- failures -----------------------------------------------------------------------------------------------
@@ -198,9 +198,7 @@ class JobSuite:
         [told] = backend_session.session.runs.why(second.id, "counted")
         assert told.verdict.startswith("reused")
 
-    def test_logs_hold_what_a_step_printed_and_unknown_names_are_refused(
-        self, backend_session: BackendSession
-    ) -> None:
+    def test_logs_hold_what_a_step_printed_and_unknown_names_are_refused(self, backend_session: BackendSession) -> None:
         record = backend_session.run("sample_flow:chain")
         assert list(backend_session.session.runs.logs(record.id, "double")) == []
         with pytest.raises(NotFound):

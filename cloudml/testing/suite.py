@@ -14,7 +14,9 @@ from __future__ import annotations
 
 import pytest
 
-pytest.register_assert_rewrite("cloudml.testing.flow_suite", "cloudml.testing.jobs_suite", "cloudml.testing.models_suite")
+pytest.register_assert_rewrite(
+    "cloudml.testing.flow_suite", "cloudml.testing.jobs_suite", "cloudml.testing.models_suite"
+)
 
 from cloudml.testing.flow_suite import FlowSuite  # noqa: E402 - rewritten asserts tell what differs
 from cloudml.testing.harness import BackendSession, open_backend  # noqa: E402

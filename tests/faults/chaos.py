@@ -20,7 +20,7 @@ from typing import Any
 
 from worlds import TAG, World, outcome, wait_until
 
-SOURCE = '''
+SOURCE = """
 class Scores(ml.Metrics):
     loss: float
 
@@ -90,7 +90,7 @@ def pipeline() -> None:
         ml.fail("loss {loss}", loss=best.loss)
     with ml.on_exit():
         bye()
-'''
+"""
 
 
 STEPS = 15
@@ -143,7 +143,7 @@ def finished(world: World) -> set[str]:
         base.close()
     except sqlite3.OperationalError:
         return set()  # killed before the state was made
-    return {name for name in [*names, *trials] if world.count(name)}
+    return {name for name in [*names, *trials] if world.count(name)} - {"bye"}  # a finally block runs each time
 
 
 def damaged(world: World) -> list[str]:

@@ -16,7 +16,7 @@ from worlds import World, outcome, wait_until
 from cloudml.backend.records import RunRecord, TaskRecord
 from cloudml.errors import Refused, StateError
 from cloudml_local.engine import pool
-from cloudml_local.state import journal, store
+from cloudml_local.state import journal
 
 Make = Callable[..., World]
 
@@ -106,7 +106,7 @@ def test_an_artifact_that_finds_no_room_names_its_step(make: Make, monkeypatch: 
         rename(source, target)
 
     with monkeypatch.context() as patch:
-        patch.setattr(store.os, "rename", full)
+        patch.setattr("cloudml_local.state.store.os.rename", full)
         with pytest.raises(StateError, match="step 'first': the disk is full") as caught:
             world.run()
     assert "cloudml gc" in caught.value.hint
@@ -269,7 +269,9 @@ def test_a_memory_failure_is_retried_only_when_asked(make: Make) -> None:
 
 
 def test_a_step_that_prints_100_mb_just_works(make: Make) -> None:
-    world = make(one_step('line = "x" * 99 + "\\n"\nfor _ in range(1000):\n    sys.stdout.write(line * 1000)\nreturn 1'))
+    world = make(
+        one_step('line = "x" * 99 + "\\n"\nfor _ in range(1000):\n    sys.stdout.write(line * 1000)\nreturn 1')
+    )
     record = world.run()
     assert record.status == "succeeded"
     log = world.state / "runs" / record.id / "work" / "1.log"
@@ -484,10 +486,19 @@ def test_the_forger_would_have_been_believed_with_honest_names(make: Make, monke
     assert world.run().status == "succeeded"
 
 
-@pytest.mark.parametrize("content", ["[]", "7", "{}", '{"status": "failed"}', '{"status": "succeeded"}', "{"])
-def test_a_broken_result_file_is_the_steps_failure(
-    make: Make, monkeypatch: pytest.MonkeyPatch, content: str
-) -> None:
+@pytest.mark.parametrize(
+    "content",
+    [
+        "[]",
+        "7",
+        "{}",
+        '{"status": "failed"}',
+        '{"status": "failed", "reports": [], "failure": {"message": 7, "exception": 7}}',
+        '{"status": "succeeded"}',
+        "{",
+    ],
+)
+def test_a_broken_result_file_is_the_steps_failure(make: Make, monkeypatch: pytest.MonkeyPatch, content: str) -> None:
     body = f"""
 folder = Path(os.environ["HERE"]) / os.environ["CLOUDML_RUN"] / "work" / "1"
 (folder / "result.json").write_text({content!r})
@@ -549,7 +560,9 @@ def test_a_signal_stops_the_run_which_resumes(make: Make, number: signal.Signals
 
 
 def test_the_second_signal_does_not_wait(make: Make) -> None:
-    stubborn = SLOW.replace("        try:\n", "        import signal\n        signal.signal(15, signal.SIG_IGN)\n        try:\n")
+    stubborn = SLOW.replace(
+        "        try:\n", "        import signal\n        signal.signal(15, signal.SIG_IGN)\n        try:\n"
+    )
     world = make(stubborn)
     world.resources()
     driver = world.spawn()
@@ -633,23 +646,27 @@ def test_two_runs_at_once_in_a_new_project_both_succeed(make: Make) -> None:
     assert outcome(records[0]) == outcome(records[1]) == outcome(records[2])
 
 
-def test_a_clock_that_was_set_back_reuses_and_decides_nothing_wrong(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_clock_that_was_set_back_reuses_and_decides_nothing_wrong(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world = make(one_step("return 7", '@ml.processing(cache="1h")'))
     assert world.run().status == "succeeded"
     year = 365 * 86400
     real = time.time
     with monkeypatch.context() as patch:
-        patch.setattr(journal.time, "time", lambda: real() - year)
+        patch.setattr("cloudml_local.state.journal.time.time", lambda: real() - year)
         patch.setattr(journal, "now", lambda: "2001-01-01T00:00:00.000+00:00")
         past = world.run()
         assert (past.status, task(past).status) == ("succeeded", "cached")
         assert past.created_at.startswith("2001")
     with monkeypatch.context() as patch:
-        patch.setattr(journal.time, "time", lambda: real() + year)
+        patch.setattr("cloudml_local.state.journal.time.time", lambda: real() + year)
         assert task(world.run()).status == "succeeded", "an hour has passed: it is computed again"
     with world.session() as session:
         ids = [one.id for one in session.runs.list()]
-    assert ids == ["work-3", "work-2", "work-1"] or ids == ["pipeline-3", "pipeline-2", "pipeline-1"], "in order of start"
+    assert ids == ["work-3", "work-2", "work-1"] or ids == ["pipeline-3", "pipeline-2", "pipeline-1"], (
+        "in order of start"
+    )
 
 
 def test_a_path_with_spaces_and_letters_of_all_kinds(make: Make) -> None:

@@ -1,4 +1,4 @@
-"""Small projects for the fault tests: a folder with a pipeline, run in this process, in a child, or in a process apart."""
+"""Small projects for the fault tests: a folder with a pipeline, run in this process or in one apart."""
 
 from __future__ import annotations
 
@@ -55,7 +55,9 @@ print(record.status)
 class World:
     """A project whose pipeline is `work:pipeline`."""
 
-    def __init__(self, root: Path, source: str, *, state: str | None = None, modules: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, root: Path, source: str, *, state: str | None = None, modules: dict[str, str] | None = None
+    ) -> None:
         root.mkdir(parents=True, exist_ok=True)
         (root / "side").mkdir(exist_ok=True)
         (root / "work.py").write_text(_HEAD + textwrap.dedent(source), encoding="utf-8")
@@ -162,9 +164,9 @@ def marked(value: str) -> dict[int, str]:
         if not place.name.isdigit() or int(place.name) == os.getpid():
             continue
         try:
-            if wanted in (place / "environ").read_bytes().split(b"\0"):
-                if b"State:\tZ" not in (place / "status").read_bytes():
-                    found[int(place.name)] = (place / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            bears = wanted in (place / "environ").read_bytes().split(b"\0")
+            if bears and b"State:\tZ" not in (place / "status").read_bytes():
+                found[int(place.name)] = (place / "cmdline").read_bytes().replace(b"\0", b" ").decode()
         except OSError:
             continue
     return found

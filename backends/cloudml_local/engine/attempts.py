@@ -98,12 +98,18 @@ def conclude(
         return Outcome("failed", failure=_crash(ended))
     try:
         if status == "failed":
-            return Outcome("failed", failure={**_NO_FAILURE, **result["failure"]}, reports=result["reports"])
+            return Outcome("failed", failure=_told(result["failure"]), reports=list(result["reports"]))
         outputs = _adopt(folder, result["outputs"], store, {port["name"]: port["type"] for port in ports})
         return Outcome(str(status), outputs, dict(result["values"]), list(result["reports"]), None)
     except (KeyError, TypeError, ValueError, AttributeError, CorruptArtifact) as error:
         message = f"the step's result.json is not what cloudml.runtime writes: {error}"
         return Outcome("failed", failure=failure("error", "InvalidResult", message))
+
+
+def _told(failed: dict[str, Any]) -> dict[str, Any]:
+    """The failure that a step tells of, whatever it put into it."""
+    bases = [str(base) for base in failed.get("bases", ())]
+    return {**{name: str(failed.get(name, usual)) for name, usual in _NO_FAILURE.items()}, "bases": bases}
 
 
 def _adopt(

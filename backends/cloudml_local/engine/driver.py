@@ -25,6 +25,7 @@ from cloudml_local.state.bundles import Bundles, bundle_files
 from cloudml_local.state.inventory import Inventory
 from cloudml_local.state.journal import Journal, RunRow
 from cloudml_local.state.store import Store
+from cloudml_local.state.sweeper import Sweeper
 
 if TYPE_CHECKING:
     from cloudml_local.endpoint.manager import EndpointManager
@@ -64,6 +65,7 @@ class Driver:
         self.graph = Graph(run.document["tasks"])
         self.resolver = Resolver(self.graph, run.id, run.scheduled_at, run.parameters, registry, store.path)
         self.timers = Timers()
+        self.sweeper = Sweeper()
         self.failed: list[str] = []
         self.stopping: str | None = None
         self.failing: str | None = None
@@ -205,6 +207,7 @@ class Driver:
             raise
         finally:
             self.pool.close()
+            self.sweeper.close()
             signals.close()
             if status in ("interrupted", "stopped", "failed"):
                 self.journal.close_open_tasks(self.run.id, "interrupted" if status == "interrupted" else "stopped")

@@ -167,7 +167,7 @@ def _finished(
     ending = driver.ending(instance)
     place = folder_of(driver, instance)
     if outcome.status == "succeeded":
-        sweep(place / str(number))
+        driver.sweeper.sweep(place / str(number))
         policy = instance.reads.get("cache") or {"enabled": False}
         driver.end(
             instance, "succeeded", outputs=outcome.outputs, values=outcome.values, key=bound.key, parts=bound.parts,

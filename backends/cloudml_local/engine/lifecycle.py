@@ -13,7 +13,6 @@ from cloudml_local.engine.jobs import Bound, folder_of, heal, reuse, run_bound
 from cloudml_local.engine.key import key_of, key_parts
 from cloudml_local.engine.pool import Request
 from cloudml_local.engine.values import Unresolved
-from cloudml_local.state.store import sweep
 
 if TYPE_CHECKING:
     from cloudml_local.engine.driver import Driver
@@ -254,7 +253,7 @@ def _process(
 
     def cleaned(outcome: Outcome) -> None:
         if outcome.status == "succeeded":
-            sweep(place / "1")
+            driver.sweeper.sweep(place / "1")
         done(outcome)
 
     driver.submit(

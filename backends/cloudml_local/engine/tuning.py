@@ -18,7 +18,6 @@ from cloudml_local.engine.attempts import Outcome, retryable
 from cloudml_local.engine.graph import Instance
 from cloudml_local.engine.jobs import Bound, bind, folder_of, heal, preload, reuse
 from cloudml_local.engine.pool import Request
-from cloudml_local.state.store import sweep
 
 if TYPE_CHECKING:
     from cloudml_local.engine.driver import Driver
@@ -75,7 +74,7 @@ class Study:
         """
         names = [dimension["name"] for dimension in self._settings["space"]]
         points = list(itertools.product(*map(_points, self._settings["space"])))
-        random.Random(self._settings["seed"]).shuffle(points)
+        random.Random(self._settings["seed"]).shuffle(points)  # noqa: S311 - reproducible, not secret
         chosen = points[: self._settings["trials"]]
         for point in chosen:
             self._study.enqueue_trial(dict(zip(names, point, strict=True)))
@@ -173,7 +172,7 @@ class Study:
             self._driver.run.id, self._instance.id, number, result["state"], params=params, value=result["value"],
             reports=result["reports"], outputs=result["outputs"], values=result["vals"], reason=result["reason"],
         )  # fmt: skip
-        sweep(folder_of(self._driver, self._instance) / f"trial-{number}")
+        self._driver.sweeper.sweep(folder_of(self._driver, self._instance) / f"trial-{number}")
         self._results[number] = result
         if outcome.status == "failed":
             self._failed(number, outcome)

@@ -15,6 +15,7 @@ import signal
 import socket
 import sys
 import threading
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,8 @@ _PR_SET_PDEATHSIG = 1
 def main(fd: int) -> None:
     """Serve until the socket closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Python 3.12 warns of threads at every fork; which ones are harmless is decided below, by name.
+    warnings.filterwarnings("ignore", message=".*multi-threaded", category=DeprecationWarning)
     for module in _RUNTIME:
         importlib.import_module(f"cloudml.runtime.{module}")
     Zygote(socket.socket(fileno=fd)).serve()

@@ -70,6 +70,7 @@ def branches(limit: ml.Param[int] = 5) -> None:
             add.options(name="shallow")(found, -1)
     with large.otherwise():
         add.options(name="no")(found, 100)
+    add.options(name="behind", after=[large])(1, 1)
 
 
 @ml.pipeline
@@ -116,7 +117,7 @@ def mapped_branches() -> None:
 
 @ml.pipeline
 def nested_maps() -> None:
-    with ml.map(["north", "south", "nowhere"], name="regions") as region:
+    with ml.map(["north", "south", "nowhere"], name="regions") as region:  # noqa: SIM117 - as one writes it
         with ml.map(rows_of(region), name="rows") as row:
             double(row)
 
