@@ -96,8 +96,8 @@ def reap() -> float:
 def equal(plain: dict[str, Any], run: dict[str, Any]) -> bool:
     """Whether both sides found the same best trial and the same scores."""
     values = {task["id"]: task["values"] for task in run["tasks"]}
-    same_scores = values["evaluate"]["scores"] == plain["metrics"]
-    return same_scores and values["fit"]["best_parameters"] == plain["best"]["parameters"]
+    found = (values["evaluate"]["scores"], values["fit"]["best_parameters"])
+    return bool(found == (plain["metrics"], plain["best"]["parameters"]))
 
 
 def recomputed(run: dict[str, Any]) -> list[str]:
@@ -124,7 +124,9 @@ def main() -> int:
         costs["cloudml, unchanged"] = median(warm)
         quickest = min(one.wall for one in warm)
     base = costs["plain"]
-    rows = [(name, one.wall, one.cpu, one.cpu / base.cpu, one.peak) for name, one in costs.items()]
+    rows: list[tuple[Any, ...]] = [
+        (name, one.wall, one.cpu, one.cpu / base.cpu, one.peak) for name, one in costs.items()
+    ]
     rows.append(("endpoints, apart", "", median([Cost(0, cpu, 0) for cpu in churn.endpoint_cpu]).cpu, "", ""))
     claims = [
         Claim("CPU of the first run / plain", costs["cloudml, first run"].cpu / base.cpu, 1.10),

@@ -30,7 +30,6 @@ from measuring import (
     project,
     table,
     tell,
-    touch_memory,
     workplace,
 )
 
@@ -102,7 +101,6 @@ def in_process(folder: Path, megabytes: int, rounds: int) -> dict[str, tuple[flo
             if name in ("numpy save", "cloudml write") and os.path.exists(path):
                 os.unlink(path)
             gc.collect()
-            touch_memory(3 * megabytes)
             wall, cpu = time.perf_counter(), time.process_time()
             action()
             seen.setdefault(name, []).append((time.perf_counter() - wall, time.process_time() - cpu))
@@ -122,11 +120,9 @@ def pipelines(folder: Path, megabytes: int, rounds: int) -> dict[str, Cost]:
 
     def cloudml(count: int) -> Cost:
         forget(place)
-        touch_memory(4 * megabytes)
         return cost([*CLOUDML, "run", "--quiet", "--param", f"count={count}"], place)
 
     def plain(count: int) -> Cost:
-        touch_memory(4 * megabytes)
         return cost([sys.executable, "plain.py", str(count)], folder)
 
     contestants: dict[str, Callable[[], Cost]] = {}

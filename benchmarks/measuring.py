@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import mmap
 import os
 import shutil
 import statistics
@@ -68,8 +67,9 @@ def interleave(contestants: Mapping[str, Callable[[], Cost]], rounds: int) -> di
 
 def median(costs: Sequence[Cost]) -> Cost:
     """The median of each number by itself; the output of the last."""
-    middle = [statistics.median(getattr(one, field) for one in costs) for field in ("wall", "cpu", "peak")]
-    return Cost(*middle, costs[-1].output)
+    walls, cpus, peaks = zip(*((one.wall, one.cpu, one.peak) for one in costs), strict=True)
+    middle = statistics.median
+    return Cost(middle(walls), middle(cpus), middle(peaks), costs[-1].output)
 
 
 @dataclass(frozen=True)
@@ -156,14 +156,6 @@ def project(folder: Path, name: str, source: str) -> Path:
     (folder / "cloudml.toml").write_text(f'[project]\nname = "{name}"\npipeline = "steps:pipeline"\n')
     (folder / "steps.py").write_text(source)
     return folder
-
-
-def touch_memory(megabytes: int) -> None:
-    """Use memory and give it back. A virtual machine may have handed free memory back to its host, and whoever touches
-    it first then waits for it: that shall be no contestant."""
-    with mmap.mmap(-1, megabytes << 20) as memory:
-        for offset in range(0, len(memory), mmap.PAGESIZE):
-            memory[offset] = 1
 
 
 def forget(folder: Path) -> None:

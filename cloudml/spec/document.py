@@ -12,7 +12,7 @@ from cloudml.errors import Diagnostic, SpecError
 from cloudml.spec.node import SPEC_VERSION
 from cloudml.spec.pipeline import Pipeline
 
-SCHEMA_ID = f"https://cloudml.dev/schema/pipeline-{SPEC_VERSION}.json"
+SCHEMA_ID = f"urn:cloudml:schema:pipeline:{SPEC_VERSION}"
 
 MAX_NESTING = 500
 """Levels of a document; blocks of a pipeline that a person could follow are far below."""

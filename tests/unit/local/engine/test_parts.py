@@ -28,7 +28,7 @@ READS: dict[str, Any] = {
 
 
 def parts(**changes: Any) -> dict[str, Any]:
-    given = {"lock": "l" * 64, "arguments": {"x": 1}, "inputs": {"data": "sha256:ab"}, "secrets": {"p": "crm"}}
+    given: dict[str, Any] = {"lock": "l" * 64, "arguments": {"x": 1}, "inputs": {"data": "sha256:ab"}, "secrets": {"p": "crm"}}
     reads = {**READS, **changes.pop("reads", {})}
     given.update(changes)
     return key_parts(reads, given["lock"], given["arguments"], given["inputs"], given["secrets"])
@@ -99,7 +99,7 @@ def ended(
     return conclude(tmp_path, Exit(1, code), Store(tmp_path / "objects"), [], why)
 
 
-DONE = {"status": "succeeded", "outputs": [], "values": {"output": 1}, "reports": [], "failure": None}
+DONE: dict[str, Any] = {"status": "succeeded", "outputs": [], "values": {"output": 1}, "reports": [], "failure": None}
 
 
 @pytest.mark.parametrize(
@@ -232,7 +232,7 @@ def test_conditions_combine() -> None:
 
 
 def declared(type_: str, **more: Any) -> dict[str, Any]:
-    usual = {"default": None, "required": False, "choices": [], "minimum": None, "maximum": None}
+    usual: dict[str, Any] = {"default": None, "required": False, "choices": [], "minimum": None, "maximum": None}
     return {"name": "value", "type": type_, **usual, **more}
 
 

@@ -151,3 +151,29 @@ def test_the_reference_disagrees_when_a_fate_differs() -> None:
         assert trial.states == {"number": "succeeded", "add": "succeeded"}
         trial.share = 1
         assert trial.reference().states == {"number": "failed", "add": "skipped"}
+
+
+def test_failures_in_maps_and_branches_are_what_the_reference_says() -> None:
+    """Random pipelines seldom fail inside of a map; this one does so for most seeds."""
+    import cloudml as ml
+    from cloudml.testing.strategies import add, judge, number, pair, total
+
+    @ml.pipeline(name="nested")
+    def nested() -> None:
+        with ml.map(pair(number(1)).items, parallel=1, name="each") as item:
+            one = add(item, 1)
+            with ml.when(judge(one).value > 3, name="large") as large:
+                add.options(name="more")(one, 1)
+            with large.otherwise():
+                add.options(name="less")(one, -1)
+        total(ml.collect(one))
+        number.options(name="beside")(2)
+
+    pipeline = nested.build()
+    seen: set[str] = set()
+    for seed in range(12):
+        with Trial(pipeline, seed, 4) as trial:
+            expected = trial.reference().states
+            assert trial.states == expected
+            seen.add(expected.get("each", ""))
+    assert seen == {"succeeded", "failed", "skipped"}, "the seeds show every fate of the map"
