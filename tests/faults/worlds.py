@@ -7,13 +7,13 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from cloudml.backend.port import RunOptions, Target
-from cloudml.backend.records import RunRecord
+from cloudml.backend.records import RunRecord, TaskRecord
 from cloudml.operations.prepare import prepare
 from cloudml.operations.project import Project, load_project
 from cloudml_local.session import LocalSession, connect
@@ -183,3 +183,57 @@ def outcome(record: RunRecord) -> dict[str, Any]:
         )
         for task in record.tasks
     }
+
+
+Make = Callable[..., World]
+"""What the fixture `make` gives: a world of a source text."""
+
+CHAIN = """
+@ml.processing
+def first() -> list[int]:
+    count("first")
+    return list(range(20_000))
+
+@ml.processing
+def second(values: list[int]) -> bytes:
+    count("second")
+    return bytes(value % 251 for value in values)
+
+@ml.processing
+def third(data: bytes) -> int:
+    count("third")
+    return sum(data)
+
+@ml.pipeline
+def pipeline() -> None:
+    third(second(first()))
+"""
+SUM = sum(value % 251 for value in range(20_000))
+
+
+def one_step(body: str, decorator: str = "@ml.processing", returns: str = "int") -> str:
+    """A pipeline of a single step `work` with that body."""
+    lines = "\n".join(f"    {line}" for line in body.strip().splitlines())
+    return f"""
+{decorator}
+def work() -> {returns}:
+    count("work")
+{lines}
+
+@ml.pipeline
+def pipeline() -> None:
+    work()
+"""
+
+
+def task(record: RunRecord, name: str = "work") -> TaskRecord:
+    found = record.task(name)
+    assert found is not None
+    return found
+
+
+def failure(record: RunRecord, name: str = "work") -> dict[str, Any]:
+    found = task(record, name)
+    assert (record.status, found.status) == ("failed", "failed"), (record.reason, found)
+    assert found.failure is not None
+    return found.failure

@@ -28,7 +28,12 @@ READS: dict[str, Any] = {
 
 
 def parts(**changes: Any) -> dict[str, Any]:
-    given: dict[str, Any] = {"lock": "l" * 64, "arguments": {"x": 1}, "inputs": {"data": "sha256:ab"}, "secrets": {"p": "crm"}}
+    given: dict[str, Any] = {
+        "lock": "l" * 64,
+        "arguments": {"x": 1},
+        "inputs": {"data": "sha256:ab"},
+        "secrets": {"p": "crm"},
+    }
     reads = {**READS, **changes.pop("reads", {})}
     given.update(changes)
     return key_parts(reads, given["lock"], given["arguments"], given["inputs"], given["secrets"])
