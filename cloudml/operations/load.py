@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cloudml.errors import CloudmlError, ProjectError
 from cloudml.operations.project import Project
+from cloudml.operations.tracking import file_digest, project_modules
 
 if TYPE_CHECKING:
     from cloudml import spec
@@ -38,6 +40,7 @@ def _from_module(root: Path, place: str) -> tuple[spec.Pipeline, dict[str, str]]
 
     module_name, _, attribute = place.partition(":")
     _make_importable(root, module_name)
+    _forget_edited(root)
     try:
         module = importlib.import_module(module_name)
     except CloudmlError:
@@ -55,7 +58,24 @@ def _from_module(root: Path, place: str) -> tuple[spec.Pipeline, dict[str, str]]
         raise ProjectError(
             f"{place} is not a pipeline: {what}", where=str(module.__file__), hint="decorate it with @ml.pipeline"
         )
-    return found.build_with_locations()
+    built = found.build_with_locations()
+    _imported.update((path, file_digest(path)) for path in project_modules(root))
+    return built
+
+
+_imported: dict[str, str | None] = {}
+"""Digests of the project files that this process has imported, so that an edit is seen by the next build."""
+
+
+def _forget_edited(root: Path) -> None:
+    """When a file of the project changed since it was imported, import all of the project anew."""
+    if all(file_digest(path) == digest for path, digest in _imported.items()):
+        return
+    _imported.clear()
+    for name, module in list(sys.modules.items()):
+        path = getattr(module, "__file__", None)
+        if isinstance(path, str) and path.startswith(f"{root}{os.sep}") and name != "__main__":
+            del sys.modules[name]
 
 
 def _make_importable(root: Path, module: str) -> None:

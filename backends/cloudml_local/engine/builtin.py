@@ -25,9 +25,17 @@ def _plain(value: Any) -> Any:
 
 def deploy(state: str, name: str, deployment: dict[str, Any], timeout: float) -> dict[str, Any]:
     """Blue to green on the local endpoint; what it serves afterwards."""
+    from cloudml.runtime.digest import measure
+    from cloudml.runtime.failures import CorruptArtifact
     from cloudml_local.endpoint.manager import EndpointManager
     from cloudml_local.endpoints import from_json
 
+    place = Path(deployment["model_path"])
+    if not place.exists() or measure(place)[0] != deployment["digest"]:
+        raise CorruptArtifact(
+            f"the model at {place} is not what {deployment['model']}/{deployment['version']} was registered as; "
+            "run the pipeline again to make and register it anew"
+        )
     manager = EndpointManager(Path(state))
     status = manager.deploy(name, from_json(deployment), timeout=timeout, on_progress=print)
     return {"url": status.url, "deployment": status.deployment_id, "version": status.version}

@@ -12,7 +12,6 @@ from cloudml_local.engine.graph import Instance
 from cloudml_local.engine.key import key_of, key_parts
 from cloudml_local.engine.pool import Request
 from cloudml_local.engine.values import Unresolved
-from cloudml_local.state.store import sweep
 
 if TYPE_CHECKING:
     from cloudml_local.engine.driver import Driver
@@ -138,7 +137,7 @@ def _attempt(driver: Driver, instance: Instance, bound: Bound, number: int, modu
     place = folder_of(driver, instance)
     work = bound.work
     if reads.get("checkpoint"):
-        work = replace(work, checkpoint=str(driver.state / "checkpoints" / bound.key[:32]))
+        work = replace(work, checkpoint=str(place / f"checkpoint-{bound.key[:16]}"))
 
     def done(outcome: Outcome) -> None:
         _finished(driver, instance, bound, number, outcome, modules)
@@ -174,7 +173,7 @@ def _finished(
             reusable=policy["enabled"],
         )  # fmt: skip
         if instance.reads.get("checkpoint"):
-            sweep(driver.state / "checkpoints" / bound.key[:32])
+            driver.sweeper.sweep(place / f"checkpoint-{bound.key[:16]}")
         return
     if ending is not None:
         driver.end(instance, "stopped", ending)

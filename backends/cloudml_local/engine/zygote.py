@@ -123,6 +123,7 @@ class Zygote:
             os.chdir(job["directory"])
             if not self._forkable:
                 os.execv(sys.executable, [sys.executable, "-P", "-m", "cloudml.runtime", job["envelope"]])  # noqa: S606
+            _reseed()
             from cloudml.runtime.main import run
 
             code = run(job["envelope"])
@@ -169,6 +170,13 @@ def _end_group(pid: int) -> None:
     """End what a step started and left behind. What shall outlive it, such as an endpoint, has a session of its own."""
     with contextlib.suppress(OSError):
         os.killpg(pid, signal.SIGKILL)
+
+
+def _reseed() -> None:
+    """numpy, unlike Python itself, would give every child of one parent the same random numbers."""
+    numpy_random = sys.modules.get("numpy.random")
+    if numpy_random is not None:
+        numpy_random.seed()
 
 
 def _drain(fd: int) -> None:
