@@ -33,6 +33,8 @@ def main(fd: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Python 3.12 warns of threads at every fork; which ones are harmless is decided below, by name.
     warnings.filterwarnings("ignore", message=".*multi-threaded", category=DeprecationWarning)
+    # What is imported stays: to search it for garbage would cost time here, and memory pages shared with the children.
+    gc.disable()
     for module in _RUNTIME:
         importlib.import_module(f"cloudml.runtime.{module}")
     Zygote(socket.socket(fileno=fd)).serve()
@@ -102,7 +104,6 @@ class Zygote:
             except BaseException:  # noqa: BLE001, S112
                 continue
         self._forkable = self._forkable and not _foreign_threads()
-        gc.collect()
         gc.freeze()
 
     def _become(self, job: dict[str, Any]) -> None:
@@ -118,6 +119,7 @@ class Zygote:
                 self._prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
                 if os.getppid() != self._pid:
                     os._exit(code)  # the zygote died before the kernel knew what to do then
+            gc.enable()
             _redirect(job["log"])
             os.environ.update(job["environment"])
             os.chdir(job["directory"])
