@@ -59,7 +59,7 @@ backend = load_backend("local")
 pipeline, locations = timed("build", lambda: load_spec(project, "pipeline"))
 timed("check", lambda: validate(pipeline, locations))
 timed("order", lambda: graph.order(pipeline))
-sources = sources_of(pipeline, project.root)
+sources = sources_of(pipeline, project)
 timed("compile", lambda: backend.compile(pipeline, target, sources))
 print(json.dumps(times))
 """

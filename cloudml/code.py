@@ -45,8 +45,10 @@ class Sources:
 class SourceIndex:
     """Reads each module of a project once. Raises ProjectError for a function that is not in the project."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, project: Path | None = None) -> None:
+        """`root` is where modules are found, `project` where lock files lie (default: the same folder)."""
         self.root = root.resolve()
+        self._project = self.root if project is None else project
         self._modules: dict[Path, _Module] = {}
         self._imports: dict[Path, tuple[Path, ...]] = {}
 
@@ -135,7 +137,7 @@ class SourceIndex:
     def _lock(self) -> str:
         total = hashlib.sha256()
         for name in LOCK_FILES:
-            path = self.root / name
+            path = self._project / name
             if path.is_file():
                 total.update(name.encode() + b"\0" + path.read_bytes())
         return total.hexdigest()

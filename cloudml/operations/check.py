@@ -41,7 +41,7 @@ def check(project: Project, target: Target | None = None, pipeline: str | None =
         fitted = fit(built, backend.name, backend.features)
         findings += [*fitted.gaps, *fitted.emulated]
     try:
-        sources_of(built, project.root)
+        sources_of(built, project)
     except CloudmlError as error:
         findings += error.diagnostics
     return Checked(name, sum(1 for _ in spec.walk(built.steps)), tuple(findings))

@@ -22,7 +22,7 @@ def load_spec(project: Project, pipeline: str | None = None) -> tuple[spec.Pipel
     place = project.pipelines[project.pipeline(pipeline)]
     if place.endswith((".yaml", ".yml")):
         return _from_yaml(project.root / place), {}
-    return _from_module(project.root, place)
+    return _from_module(project.source, place)
 
 
 def _from_yaml(path: Path) -> spec.Pipeline:
@@ -104,7 +104,7 @@ def _where(error: BaseException, root: Path) -> str:
     return where
 
 
-def sources_of(pipeline: spec.Pipeline, root: Path) -> Sources:
+def sources_of(pipeline: spec.Pipeline, project: Project) -> Sources:
     """The code closures of every function that the pipeline names."""
     from cloudml import spec
     from cloudml.code import SourceIndex
@@ -118,4 +118,4 @@ def sources_of(pipeline: spec.Pipeline, root: Path) -> Sources:
             other = getattr(job, field, None)
             if isinstance(other, spec.FunctionRef):
                 functions.append((str(other), ()))
-    return SourceIndex(root).sources(functions)
+    return SourceIndex(project.source, project.root).sources(functions)

@@ -60,6 +60,7 @@ def _identity(project: Project, target: Target, name: str, backend: Backend) -> 
             "python": sys.version,
             "place": project.pipelines[name],
             "root": str(project.root),
+            "source": str(project.source),
             "target": {"name": target.name, "backend": target.backend, "settings": dict(target.settings)},
         }
     )
@@ -93,7 +94,7 @@ def _prepare(project: Project, target: Target, name: str, backend: Backend) -> t
     fitted = fit(pipeline, backend.name, backend.features)
     if fitted.gaps:
         raise UnsupportedError(fitted.gaps)
-    sources = sources_of(pipeline, project.root)
+    sources = sources_of(pipeline, project)
     resources = backend.compile(pipeline, target, sources)
     warnings = (*findings, *fitted.emulated)
     prepared = Prepared(name, resources, tuple(one for one in warnings if one.severity == "warning"))
@@ -106,7 +107,7 @@ def _dependencies(project: Project, reads: tracking.Reads, sources: Sources) -> 
     files = set(tracking.relevant(reads.files | tracking.project_modules(root), root, root / ".cloudml"))
     files.add(str(root / FILE))
     for source in sources.functions.values():
-        files.update(str(root / path) for path, _ in source.files)
+        files.update(str(sources.root / path) for path, _ in source.files)
     from cloudml.code import LOCK_FILES
 
     files.update(str(root / name) for name in LOCK_FILES)

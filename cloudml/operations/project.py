@@ -18,10 +18,14 @@ _PLACE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 @dataclass(frozen=True)
 class Project:
-    """A folder with a cloudml.toml. `pipelines` maps names to `module:attribute`; modules are found below `root`."""
+    """A folder with a cloudml.toml. `pipelines` maps names to `module:attribute`; modules are found below `source`.
+
+    `root` is the folder itself: where paths start and where steps are run. `source` is the same, or one below it.
+    """
 
     name: str
     root: Path
+    source: Path
     pipelines: Mapping[str, str]
     targets: Mapping[str, Target]
 
@@ -78,12 +82,22 @@ def _read(root: Path) -> Project:
     section = content.get("project")
     if not isinstance(section, dict):
         raise ProjectError("there is no [project] section", where=str(path), hint='write [project] with name = "…"')
-    _only(section, {"name", "pipeline", "pipelines"}, f"{path} [project]")
+    _only(section, {"name", "source", "pipeline", "pipelines"}, f"{path} [project]")
     name = section.get("name")
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         hint = "a letter, then letters, digits, - and _, 63 at most"
         raise ProjectError(f"project.name is {name!r}", where=str(path), hint=hint)
-    return Project(name, root, _pipelines(section, path, name), _targets(content, path, root, name))
+    source = _source(section, path, root)
+    return Project(name, root, source, _pipelines(section, path, name), _targets(content, path, root, name))
+
+
+def _source(section: dict[str, Any], path: Path, root: Path) -> Path:
+    given = section.get("source", ".")
+    source = (root / given).resolve() if isinstance(given, str) else root
+    if not isinstance(given, str) or not source.is_relative_to(root) or not source.is_dir():
+        hint = 'write the folder below the project that holds your package, such as source = "src"'
+        raise ProjectError(f"project.source is {given!r}", where=f"{path} [project]", hint=hint)
+    return source
 
 
 def _only(section: dict[str, Any], known: set[str], where: str) -> None:

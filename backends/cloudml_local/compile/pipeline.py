@@ -21,7 +21,8 @@ def compile_pipeline(pipeline: spec.Pipeline, target: Target, sources: Sources) 
     document = {
         "document_version": DOCUMENT_VERSION,
         "pipeline": pipeline.name,
-        "root": str(sources.root),
+        "root": str(target.root),
+        "source": str(sources.root),
         "lock": sources.lock,
         "parameters": [parameter.model_dump(mode="json") for parameter in pipeline.parameters],
         "max_parallel": pipeline.max_parallel,

@@ -75,9 +75,10 @@ class Driver:
         if run.document.get("max_parallel"):
             cores = min(cores, float(run.document["max_parallel"]))
         workers = workers or Workers(state / "workers.log")
-        project = Path(run.document["root"])
-        self.bundle = Bundles(state / "bundles").materialize(project, bundle_files(run.document))
-        self.pool = Pool(workers, store, self.timers, cores, run.id, Place(project, self.bundle))
+        source = Path(run.document["source"])
+        self.bundle = Bundles(state / "bundles").materialize(source, bundle_files(run.document))
+        place = Place(Path(run.document["root"]), source, self.bundle)
+        self.pool = Pool(workers, store, self.timers, cores, run.id, place)
         self._ready: list[tuple[int, tuple[int, ...], Instance]] = []
         self._begun: dict[str, float] = {}
         self._recalled: dict[str, dict[str, Any]] = {}

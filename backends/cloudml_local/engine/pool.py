@@ -46,9 +46,10 @@ class Request:
 
 @dataclass(frozen=True)
 class Place:
-    """The user's project, where steps are started, and the copy of its code that they import."""
+    """The user's project, where steps are started; where its code is written, and the copy of it that they import."""
 
     project: Path
+    source: Path
     code: Path
 
     def job(self, envelope: Path, log: Path, modules: tuple[str, ...], environment: dict[str, str]) -> Job:
@@ -56,10 +57,8 @@ class Place:
 
     def told(self, failed: dict[str, Any]) -> dict[str, Any]:
         """A failure in the user's terms: lines of the project instead of lines of the copy."""
-        copy, project = str(self.code), str(self.project)
-        shown = {
-            key: value.replace(copy, project) if isinstance(value, str) else value for key, value in failed.items()
-        }
+        copy, source = str(self.code), str(self.source)
+        shown = {key: value.replace(copy, source) if isinstance(value, str) else value for key, value in failed.items()}
         name = failed.get("exception", "").rpartition(".")[2]
         if name in ("FileNotFoundError", "ModuleNotFoundError") and (copy in failed["message"] or name[0] == "M"):
             shown["message"] += ". A step sees the modules it imports and what its files= names, nothing else"

@@ -8,6 +8,7 @@ import pytest
 
 from cloudml.errors import NotFound, ProjectError
 from cloudml.operations.project import Project, load_project
+from cloudml.operations.run import run
 
 GOOD = """
 [project]
@@ -85,3 +86,35 @@ def test_several_pipelines_must_be_named(tmp_path: Path) -> None:
 def test_what_is_wrong_is_named(tmp_path: Path, text: str, words: str) -> None:
     with pytest.raises(ProjectError, match=words):
         load(tmp_path, text)
+
+
+def test_the_code_may_lie_below_the_project(tmp_path: Path) -> None:
+    """A src layout: modules from `source`, paths from the project's folder, one lock file for both."""
+    (tmp_path / "cloudml.toml").write_text(
+        '[project]\nname = "below"\nsource = "src"\npipeline = "below_package.pipeline:below"\n'
+    )
+    package = tmp_path / "src" / "below_package"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    (package / "pipeline.py").write_text(
+        "import cloudml as ml\n"
+        "from pathlib import Path\n"
+        "@ml.processing\n"
+        "def read(path: Path) -> str:\n"
+        "    return path.read_text()\n"
+        "@ml.pipeline\n"
+        'def below(path: ml.Param[Path] = Path("data.txt")) -> None:\n'
+        "    read(path)\n"
+    )
+    (tmp_path / "data.txt").write_text("beside the sources")
+    project = load_project(package)
+    record = run(project, project.target())
+    assert record.status == "succeeded", record.reason
+    assert record.tasks[0].values == {"output": "beside the sources"}
+
+
+@pytest.mark.parametrize("source", ['"nowhere"', '".."', "3"])
+def test_a_source_folder_that_is_none_is_refused(tmp_path: Path, source: str) -> None:
+    (tmp_path / "cloudml.toml").write_text(f'[project]\nname = "x"\nsource = {source}\npipeline = "x:y"\n')
+    with pytest.raises(ProjectError, match=r"project\.source"):
+        load_project(tmp_path)
