@@ -51,7 +51,7 @@ class Outcome:
         return f"{name}: {message}" if name and not message.startswith(name) else message
 
 
-def prepare(folder: Path, run: str, attempt: int, work: Work, paths: list[str], threads: int) -> Path:
+def prepare(folder: Path, run: str, attempt: int, work: Work, paths: list[str], threads: int | None) -> Path:
     """Make the attempt's folder, empty, and write its envelope; the envelope's path."""
     try:
         if folder.exists():

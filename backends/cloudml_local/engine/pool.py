@@ -15,7 +15,7 @@ from typing import Any
 from cloudml.errors import StateError
 from cloudml_local.engine.attempts import Outcome, Work, conclude, failure, prepare
 from cloudml_local.engine.timers import Timers
-from cloudml_local.engine.workers import Job, Workers
+from cloudml_local.engine.workers import THREAD_VARIABLES, Job, Workers
 from cloudml_local.state.store import Store
 
 LOSSES = 2
@@ -52,8 +52,11 @@ class Place:
     source: Path
     code: Path
 
-    def job(self, envelope: Path, log: Path, modules: tuple[str, ...], environment: dict[str, str]) -> Job:
-        return Job(envelope, log, str(self.project), (str(self.code),), modules, environment)
+    def job(self, envelope: Path, request: Request, environment: dict[str, str]) -> Job:
+        """The process for a request whose envelope is written."""
+        function = request.work.function
+        modules = (function.partition(":")[0], *request.modules)
+        return Job(envelope, request.log, function, str(self.project), (str(self.code),), modules, environment)
 
     def told(self, failed: dict[str, Any]) -> dict[str, Any]:
         """A failure in the user's terms: lines of the project instead of lines of the copy."""
@@ -117,15 +120,14 @@ class Pool:
     def _start(self, request: Request, cores: float) -> None:
         request.started()
         threads = max(1, int(min(request.cpu, os.cpu_count() or 1)))
+        pools = {name: str(threads) for name in (*THREAD_VARIABLES, "POLARS_MAX_THREADS") if name not in os.environ}
+        resized = threads if threads > 1 and pools else None  # what is loaded has one thread, or what the user chose
         with _naming(request.work.step):
             envelope = prepare(
-                request.folder, self._run, request.attempt, request.work, [str(self._place.code)], threads
+                request.folder, self._run, request.attempt, request.work, [str(self._place.code)], resized
             )
-        environment = {"CLOUDML_RUN": self._run, "CLOUDML_STEP": request.work.step, **request.environment}
-        if "POLARS_MAX_THREADS" not in os.environ:
-            environment.setdefault("POLARS_MAX_THREADS", str(threads))
-        modules = (request.work.function.partition(":")[0], *request.modules)
-        number = self._workers.start(self._place.job(envelope, request.log, modules, environment))
+        environment = {**pools, "CLOUDML_RUN": self._run, "CLOUDML_STEP": request.work.step, **request.environment}
+        number = self._workers.start(self._place.job(envelope, request, environment))
         self._running[number] = _Running(request, cores)
         self._free -= cores
         if request.timeout is not None:

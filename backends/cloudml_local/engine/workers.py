@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+"""Pools of native threads that libraries size when they are loaded: to 1 in the zygote, unless the user set them."""
 PATIENCE = 3.0
 """Seconds that a zygote gets to end by itself."""
 
@@ -28,6 +29,7 @@ class Job:
 
     envelope: Path
     log: Path
+    function: str
     directory: str
     paths: tuple[str, ...]
     modules: tuple[str, ...] = ()
@@ -72,6 +74,7 @@ class Workers:
             "id": self._next,
             "envelope": str(job.envelope),
             "log": str(job.log),
+            "function": job.function,
             "directory": job.directory,
             "paths": list(job.paths),
             "modules": list(job.modules) if self._preload else [],
@@ -85,7 +88,7 @@ class Workers:
     def _launch(self) -> None:
         ours, theirs = socket.socketpair()
         environment = dict(os.environ)
-        for name in _THREAD_VARIABLES:
+        for name in THREAD_VARIABLES:
             environment.setdefault(name, "1")
         with open(self._log, "ab") as log:
             self._process = subprocess.Popen(  # noqa: S603

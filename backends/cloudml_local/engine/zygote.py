@@ -19,6 +19,8 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+from cloudml_local.engine.lessons import Lessons
+
 _RUNTIME = ("main", "inputs", "outputs", "codecs", "codecs.registry", "digest")
 """What every child needs of `cloudml.runtime`: imported here once instead of in each."""
 
@@ -46,6 +48,7 @@ class Zygote:
         self._children: dict[int, int] = {}
         self._imported: set[str] = set()
         self._forkable = True
+        self._lessons = Lessons()
         self._prctl = _load_prctl()
         self._pid = os.getpid()
 
@@ -94,7 +97,8 @@ class Zygote:
         for path in reversed(job["paths"]):
             if path not in sys.path:
                 sys.path.insert(0, path)
-        new = [name for name in job["modules"] if name not in self._imported]
+        wanted = [*job["modules"], *self._lessons.of(job["function"])]
+        new = [name for name in wanted if name not in self._imported]
         if not new:
             return
         self._imported.update(new)
@@ -128,7 +132,9 @@ class Zygote:
             _reseed()
             from cloudml.runtime.main import run
 
+            self._lessons.begin()
             code = run(job["envelope"])
+            self._lessons.tell(job["function"], job["paths"])
             sys.stdout.flush()
             sys.stderr.flush()
         except BaseException:  # noqa: BLE001
