@@ -11,6 +11,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -155,5 +156,6 @@ def _keep(kept: Path, identity: str, prepared: Prepared, reads: dict[str, Any]) 
             marker.write_text("*\n")
         temporary.write_text(json.dumps(stored), encoding="utf-8")
         os.replace(temporary, kept)
-    except OSError:
-        temporary.unlink(missing_ok=True) if kept.parent.is_dir() and os.access(kept.parent, os.W_OK) else None
+    except OSError:  # a project that cannot be written to is built each time
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
