@@ -86,6 +86,7 @@ class LocalRuns:
 
     def _drive(self, run: str, options: RunOptions, listener: Listener | None) -> RunRecord:
         from cloudml_local.engine.driver import Driver
+        from cloudml_local.engine.kinds import dispatch
 
         folder = self._state / "runs" / run
         try:
@@ -102,7 +103,7 @@ class LocalRuns:
             self._journal.close_open_tasks(run, "interrupted")
             if options.parallel is None and self._parallel is not None:
                 options = RunOptions(self._parallel, options.wait, options.cache)
-            driver = Driver(row, self._state, self._journal, self._store, self._registry, options, listener)
+            driver = Driver(row, self._state, self._journal, self._store, self._registry, options, dispatch, listener)
             driver.recall(self._journal.tasks(run))
             driver.drive()
         finally:

@@ -41,7 +41,7 @@ PROGRESS = 0.5
 
 
 class Driver:
-    """Runs one pipeline document. `workers` starts processes; a test may pass others."""
+    """Runs one pipeline document. `dispatch` starts a task; `workers` starts processes; a test may pass others."""
 
     def __init__(
         self,
@@ -51,6 +51,7 @@ class Driver:
         store: Store,
         registry: Registry,
         options: RunOptions,
+        dispatch: Callable[[Driver, Instance], None],
         listener: Listener | None = None,
         workers: Workers | None = None,
     ) -> None:
@@ -70,6 +71,7 @@ class Driver:
         self.stopping: str | None = None
         self.failing: str | None = None
         self.waiting: dict[str, Instance] = {}
+        self._dispatch = dispatch
         self._listener = listener
         cores = float(options.parallel or os.cpu_count() or 1)
         if run.document.get("max_parallel"):
@@ -261,14 +263,9 @@ class Driver:
         while self._ready and self.stopping is None:
             instance = heapq.heappop(self._ready)[2]
             if instance.status == "pending" and not self._take_recalled(instance) and self._may_start(instance):
-                self._dispatch(instance)
+                self._dispatch(self, instance)
         if self.stopping is None:
             self.pool.launch()
-
-    def _dispatch(self, instance: Instance) -> None:
-        from cloudml_local.engine.kinds import dispatch
-
-        dispatch(self, instance)
 
     def _take_recalled(self, instance: Instance) -> bool:
         task = self._recalled.get(instance.id)

@@ -53,11 +53,8 @@ class Study:
         self._results: dict[int, dict[str, Any]] = {}
         self._told = 0
         self._broken = False
-        self._earlier = {
-            row["number"]: row
-            for row in driver.journal.trials(driver.run.id, instance.id)
-            if row["reason"] in ("", "pruned") or row["state"] == "failed"
-        }
+        tried = driver.journal.trials(driver.run.id, instance.id)
+        self._earlier = {row["number"]: row for row in tried if row["state"] != "failed"}
         driver.begin(instance)
 
     def _sampler(self) -> Any:
@@ -100,12 +97,7 @@ class Study:
         number = len(self._asked)
         self._asked.append(trial)
         earlier = self._earlier.get(number)
-        if (
-            earlier is not None
-            and earlier["state"] != "failed"
-            and earlier["params"] == trial.params
-            and self._whole(earlier)
-        ):
+        if earlier is not None and earlier["params"] == trial.params and self._whole(earlier):
             self._results[number] = earlier
             return
         self._submit(number, dict(trial.params), 1, self._pruning())

@@ -16,6 +16,7 @@ from cloudml.backend.records import Event
 from cloudml.code import FunctionSource, Sources
 from cloudml_local.compile import compile_pipeline
 from cloudml_local.engine.driver import Driver
+from cloudml_local.engine.kinds import dispatch
 from cloudml_local.engine.workers import Exit, Job, Workers
 from cloudml_local.registry import Registry
 from cloudml_local.state.database import Database
@@ -118,7 +119,7 @@ class Bench:
         (self.state / "runs" / run).mkdir(parents=True, exist_ok=True)
         self.driver = Driver(
             row, self.state, self.journal, self.store, self.registry, options or RunOptions(cache=False),
-            self.events.append, workers,
+            dispatch, self.events.append, workers,
         )  # fmt: skip
         self.driver.recall(self.journal.tasks(run))
         self.status = self.driver.drive()
