@@ -64,7 +64,11 @@ class Database:
         with self._told():
             self._connection = sqlite3.connect(path, timeout=30.0, isolation_level=None)
             self._connection.row_factory = sqlite3.Row
-            self._prepare()
+            try:
+                self._prepare()
+            except BaseException:
+                self._connection.close()
+                raise
 
     def _prepare(self) -> None:
         self._connection.execute("PRAGMA busy_timeout = 30000")
