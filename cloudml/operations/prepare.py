@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from cloudml import __version__
 from cloudml.backend.port import Backend, Target
 from cloudml.discovery import load_backend
-from cloudml.errors import Diagnostic, SpecError, UnsupportedError
+from cloudml.errors import Diagnostic, UnsupportedError
 from cloudml.operations import tracking
 from cloudml.operations.project import FILE, Project
 from cloudml.plan import Resource, digest_of
@@ -84,21 +84,17 @@ def _own_stamp(backend: Backend) -> list[str]:
 def _prepare(project: Project, target: Target, name: str, backend: Backend) -> tuple[Prepared, dict[str, Any]]:
     from cloudml.backend.fit import fit
     from cloudml.operations.load import load_spec, sources_of
-    from cloudml.validation import validate
+    from cloudml.validation import raise_errors
 
     with tracking.watch() as reads:
         pipeline, locations = load_spec(project, name)
-    findings = validate(pipeline, locations)
-    errors = [finding for finding in findings if finding.severity == "error"]
-    if errors:
-        raise SpecError(errors)
+    findings = raise_errors(pipeline, locations)
     fitted = fit(pipeline, backend.name, backend.features)
     if fitted.gaps:
         raise UnsupportedError(fitted.gaps)
     sources = sources_of(pipeline, project)
     resources = backend.compile(pipeline, target, sources)
-    warnings = (*findings, *fitted.emulated)
-    prepared = Prepared(name, resources, tuple(one for one in warnings if one.severity == "warning"))
+    prepared = Prepared(name, resources, (*findings, *fitted.emulated))
     return prepared, _dependencies(project, reads, sources)
 
 

@@ -15,7 +15,7 @@ from cloudml.backend.port import RunOptions
 from cloudml.backend.records import DONE, Event, Listener
 from cloudml.errors import CloudmlError
 from cloudml_local.engine.graph import Graph, Instance
-from cloudml_local.engine.pool import Place, Pool, Request
+from cloudml_local.engine.pool import Place, Pool
 from cloudml_local.engine.signals import Signals
 from cloudml_local.engine.timers import Timers
 from cloudml_local.engine.values import Resolver
@@ -165,10 +165,6 @@ class Driver:
         for instance in list(self.waiting.values()):
             del self.waiting[instance.id]
             self.end(instance, "stopped", f"the run failed: {reason}")
-
-    def submit(self, request: Request) -> None:
-        """Run work in a process as soon as its cores are free."""
-        self.pool.submit(request)
 
     def retry_later(self, delay: float, action: Callable[[], None]) -> None:
         """Call `action` after a delay that the run stays alive for; at once when the run fails meanwhile."""

@@ -132,17 +132,22 @@ def folder_of(driver: Driver, instance: Instance) -> Path:
     return driver.state / "runs" / driver.run.id / instance.id
 
 
+def _checkpoint(place: Path, bound: Bound) -> Path:
+    """Named by the key: other code or other data do not go on from what these left."""
+    return place / f"checkpoint-{bound.key[:16]}"
+
+
 def _attempt(driver: Driver, instance: Instance, bound: Bound, number: int, modules: tuple[str, ...]) -> None:
     reads = instance.reads
     place = folder_of(driver, instance)
     work = bound.work
     if reads.get("checkpoint"):
-        work = replace(work, checkpoint=str(place / f"checkpoint-{bound.key[:16]}"))
+        work = replace(work, checkpoint=str(_checkpoint(place, bound)))
 
     def done(outcome: Outcome) -> None:
         _finished(driver, instance, bound, number, outcome, modules)
 
-    driver.submit(
+    driver.pool.submit(
         Request(
             owner=instance.id,
             work=work,
@@ -173,7 +178,7 @@ def _finished(
             reusable=policy["enabled"],
         )  # fmt: skip
         if instance.reads.get("checkpoint"):
-            driver.sweeper.sweep(place / f"checkpoint-{bound.key[:16]}")
+            driver.sweeper.sweep(_checkpoint(place, bound))
         return
     if ending is not None:
         driver.end(instance, "stopped", ending)

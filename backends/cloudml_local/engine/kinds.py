@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cloudml.errors import CloudmlError
 from cloudml_local.engine.graph import Instance
@@ -158,11 +158,3 @@ _KINDS: dict[str, Handler] = {
     "notify": _notify,
     "fail": _fail,
 }
-
-
-def handled() -> tuple[str, ...]:
-    """The kinds this engine executes."""
-    return tuple(_KINDS)
-
-
-__all__: list[Any] = ["approval_subject", "dispatch", "handled"]

@@ -9,7 +9,7 @@ from cloudml.backend.records import ModelVersion
 from cloudml.errors import NotFound
 from cloudml_local.engine.attempts import Outcome, Work
 from cloudml_local.engine.graph import Instance
-from cloudml_local.engine.jobs import Bound, folder_of, heal, reuse, run_bound
+from cloudml_local.engine.jobs import Bound, folder_of, heal, run_bound
 from cloudml_local.engine.key import key_of, key_parts
 from cloudml_local.engine.pool import Request
 from cloudml_local.engine.values import Unresolved
@@ -256,7 +256,7 @@ def _process(
             driver.sweeper.sweep(place / "1")
         done(outcome)
 
-    driver.submit(
+    driver.pool.submit(
         Request(
             owner=instance.id,
             work=work,
@@ -283,6 +283,3 @@ def _ended_badly(driver: Driver, instance: Instance, outcome: Outcome, bound: Bo
         parts = {} if bound is None else {"key": bound.key, "parts": bound.parts}
         driver.end(instance, "failed", outcome.reason, failure=outcome.failure, **parts)
     return True
-
-
-__all__ = ["batch_prediction", "deploy", "register", "reuse", "verify"]

@@ -112,7 +112,7 @@ class Study:
             self._bound.work, arguments={**self._bound.work.arguments, **params}, pruning=pruning,
             checkpoint=str(place / f"checkpoint-{number}") if reads.get("checkpoint") else None,
         )  # fmt: skip
-        self._driver.submit(
+        self._driver.pool.submit(
             Request(
                 owner=self._instance.id,
                 work=work,

@@ -50,6 +50,9 @@ class Bundles:
             for path, digest in files.items():
                 _copy(project / path, temporary / path, digest)
             os.rename(temporary, target)
+        except Refused:
+            remove(temporary)
+            raise
         except OSError as error:
             remove(temporary)
             if not target.is_dir():  # another run may have been quicker
