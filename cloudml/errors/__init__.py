@@ -13,7 +13,8 @@ CloudmlError
 ├── StateError              the local state is damaged, full, read-only or in use
 │   └── CorruptArtifact     an artifact's content is not what its digest says
 ├── Refused                 a rule forbids it now: a stale plan, an unapproved version, a run that is active
-└── RunFailed               a run ended otherwise than succeeded; carries its record
+├── RunFailed               a run ended otherwise than succeeded; carries its record
+└── MockError               a mock cloud cannot start, or was asked for something that it does not have
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ __all__ = [
     "CorruptArtifact",
     "Diagnostic",
     "MissingExtra",
+    "MockError",
     "NotFound",
     "ProjectError",
     "Refused",
@@ -184,3 +186,10 @@ class RunFailed(CloudmlError):
     def __init__(self, message: str, *, record: Any = None, hint: str = "", where: str = "") -> None:
         super().__init__(message, hint=hint, where=where)
         self.record = record
+
+
+class MockError(CloudmlError):
+    """A mock cloud cannot start, or an option names something that it does not have."""
+
+    code = "CML600"
+    exit_code = 2

@@ -401,12 +401,25 @@ RUN: dict[str, Code] = {
     "CML529": Code("Never served", "The endpoint never served a version, so it cannot be started.", "Deploy to it."),
 }
 
+MOCK: dict[str, Code] = {
+    "CML600": Code(
+        "Wrong option of a mock cloud",
+        "A switch, a fault rule, an image rule or another option names something that the mock does not have.",
+        "See the hint: it lists what there is, or the form to write.",
+    ),
+}
+
 SECTIONS: tuple[tuple[str, str, dict[str, Code]], ...] = (
     ("Definition", "Refused while the pipeline is being defined, with the author's file and line.", AUTHORING),
     ("Spec", "Found in a document, whoever wrote it; all at once.", SPEC),
     ("Backend", "What a backend lacks or refuses.", BACKEND),
     ("Project and command line", "The project, its names, and how commands are called.", PROJECT),
     ("Runs and state", "What happens to runs, artifacts and endpoints.", RUN),
+    (
+        "Mock clouds",
+        "How a mock cloud is started and told what to do. What it refuses has the cloud's own codes.",
+        MOCK,
+    ),
 )
 
 CODES: dict[str, Code] = {code: entry for _, _, table in SECTIONS for code, entry in table.items()}

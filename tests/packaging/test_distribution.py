@@ -14,6 +14,7 @@ import pytest
 PACKAGES = {
     "cloudml": "cloudml",
     "cloudml_local": "backends/cloudml_local",
+    "cloudml_sagemaker": "backends/cloudml_sagemaker",
     "cloudml_templates": "templates/cloudml_templates",
 }
 
@@ -104,9 +105,9 @@ def test_the_sdist_can_be_tested_and_carries_no_leftovers(distributions: Path) -
 
 SCRIPT = """
 import importlib.metadata, pathlib, sys
-import cloudml, cloudml_local, cloudml_templates
+import cloudml, cloudml_local, cloudml_sagemaker, cloudml_templates
 site = pathlib.Path(sys.argv[1])
-for module in (cloudml, cloudml_local, cloudml_templates):
+for module in (cloudml, cloudml_local, cloudml_sagemaker, cloudml_templates):
     assert site in pathlib.Path(module.__file__).parents, module.__file__
 assert importlib.metadata.version("cloudml-pipelines") == cloudml.__version__
 from cloudml.discovery import backends, load_backend
@@ -141,7 +142,8 @@ def test_the_tests_run_against_this_tree(repository: Path) -> None:
     """An editable installation, or none: never a copy that was installed earlier."""
     import cloudml
     import cloudml_local
+    import cloudml_sagemaker
     import cloudml_templates
 
-    for module, folder in zip((cloudml, cloudml_local, cloudml_templates), PACKAGES.values(), strict=True):
+    for module, folder in zip((cloudml, cloudml_local, cloudml_sagemaker, cloudml_templates), PACKAGES.values(), strict=True):
         assert Path(str(module.__file__)).parent == repository / folder

@@ -11,7 +11,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-NAMES = ("core", "local", "dev")
+NAMES = ("core", "local", "mock", "dev")
 PYTHONS = ("3.11", "3.12", "3.13")
 
 
@@ -44,8 +44,9 @@ def wanted(project: dict[str, Any], name: str) -> list[Requirement]:
     """What pyproject.toml asks for in the environment of that name."""
     groups: dict[str, list[Any]] = project["dependency-groups"]
     texts = [*project["project"]["dependencies"], *groups["build"]]
-    if name in {"local", "dev"}:
-        texts += project["project"]["optional-dependencies"]["local"]
+    for extra in ("local", "mock"):
+        if name in {extra, "dev"}:
+            texts += project["project"]["optional-dependencies"][extra]
     if name == "dev":
         texts += [text for text in groups["dev"] if isinstance(text, str)]
     return [Requirement(text) for text in texts]
@@ -85,9 +86,10 @@ def test_the_pins_satisfy_the_project(name: str, python: str, repository: Path, 
 
 @pytest.mark.parametrize("python", PYTHONS)
 def test_the_environments_are_nested(python: str, repository: Path) -> None:
-    """What is tested (dev) is what users install (local, core)."""
-    core, local, dev = (pins_for(repository / "requirements" / f"{name}.txt", python).items() for name in NAMES)
+    """What is tested (dev) is what users install (core, local, mock)."""
+    core, local, mock, dev = (pins_for(repository / "requirements" / f"{name}.txt", python).items() for name in NAMES)
     assert core <= local <= dev
+    assert core <= mock <= dev
 
 
 def test_the_cores_own_dependencies_stay_few(project: dict[str, Any]) -> None:
