@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "promote": (_AT + "models:promote", "Move an alias to a model version", "Models and endpoints"),
     "endpoints": (_AT + "endpoints:endpoints", "List endpoints; start or stop one", "Models and endpoints"),
     "invoke": (_AT + "endpoints:invoke", "Send one request to an endpoint", "Models and endpoints"),
+    "mock": (_AT + "mock:mock", "Start a mock cloud, or list them", "Housekeeping"),
     "backends": (_AT + "keep:backends", "List backends and what they need", "Housekeeping"),
     "gc": (_AT + "keep:gc", "Remove what no kept run needs", "Housekeeping"),
     "completion": (_AT + "keep:completion", "Print the completion script of a shell", "Housekeeping"),

@@ -35,6 +35,7 @@ REQUIRED = [
     "promote",
     "endpoints",
     "invoke",
+    "mock",
     "backends",
     "gc",
     "completion",

@@ -1,0 +1,1 @@
+"""SageMaker: the mock that executes (`cloudml_sagemaker.mock`)."""

@@ -1,0 +1,1 @@
+"""What every room stands on: the service model, strict shapes, the store, the world, operations, listings."""

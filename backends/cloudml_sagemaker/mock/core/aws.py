@@ -1,0 +1,164 @@
+"""Real boto3 clients of moto's services, in this process: requests go straight into the WSGI application, no socket."""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from cloudml_sagemaker.mock.core.store import Scope
+
+WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+DEFAULT_ACCOUNT = "123456789012"
+"""moto's account, which any credentials belong to unless a role of another account was assumed."""
+
+
+class Aws:
+    """Clients by service and scope; made once, safe to share between threads."""
+
+    def __init__(self, app: WsgiApp) -> None:
+        self._app = app
+        self._clients: dict[tuple[str, Scope], Any] = {}
+        self._lock = threading.Lock()
+        self._accounts: dict[str, str] = {}
+        self.changes = 0
+        """How many requests to IAM were seen: what was read from it before is old when this has grown."""
+
+    def client(self, service: str, scope: Scope) -> Any:
+        """The boto3 client of a service that moto serves ("s3", "logs", "cloudwatch"...)."""
+        key = (service, scope)
+        with self._lock:
+            if key not in self._clients:
+                self._clients[key] = self._make(service, scope.region, *self.credentials(scope))
+            return self._clients[key]
+
+    def account(self, access_key: str, region: str) -> str:
+        """The account that an access key belongs to, as moto's STS answers."""
+        if access_key not in self._accounts:
+            if access_key.startswith(("ASIA", "AKIA")):
+                sts = self._make("sts", region, access_key, "secret", None)
+                self._accounts[access_key] = sts.get_caller_identity()["Account"]
+            else:
+                return DEFAULT_ACCOUNT
+        return self._accounts[access_key]
+
+    def forget(self) -> None:
+        """Drop every client: what moto knew is gone."""
+        with self._lock:
+            self._clients.clear()
+            self._accounts.clear()
+
+    def credentials(self, scope: Scope) -> tuple[str, str, str | None]:
+        """Access key, secret and session token that moto takes for the scope's account; what jobs are given too."""
+        if scope.account == DEFAULT_ACCOUNT:
+            return "mock", "mock", None
+        role = f"arn:aws:iam::{scope.account}:role/mock"
+        sts = self._make("sts", scope.region, "mock", "mock", None)
+        given = sts.assume_role(RoleArn=role, RoleSessionName="mock")["Credentials"]
+        return given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"]
+
+    def _make(self, service: str, region: str, key: str, secret: str, token: str | None) -> Any:
+        import boto3
+        from botocore.config import Config
+
+        # The endpoint's name is never looked up: `_send` answers in place of the network.
+        config = Config(
+            parameter_validation=False,
+            retries={"total_max_attempts": 1},
+            s3={"addressing_style": "path"},
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+        )
+        session = boto3.session.Session(
+            aws_access_key_id=key, aws_secret_access_key=secret, aws_session_token=token, region_name=region
+        )
+        client = session.client(service, endpoint_url="http://127.0.0.1:1", config=config)
+        client.meta.events.register("before-send", self._send)
+        return client
+
+    def _send(self, request: Any, **_: Any) -> Any:
+        from botocore.awsrequest import AWSResponse
+
+        environ = _environ(request)
+        answer: dict[str, Any] = {}
+
+        def start_response(
+            status: str, headers: list[tuple[str, str]], _exc_info: Any = None
+        ) -> Callable[[bytes], None]:
+            answer["status"], answer["headers"] = int(status.split(" ", 1)[0]), headers
+            return lambda _data: None
+
+        chunks = self._app(environ, start_response)
+        try:
+            body = b"".join(chunks)
+        finally:
+            close = getattr(chunks, "close", None)
+            if close is not None:
+                close()
+        return AWSResponse(request.url, answer["status"], _Headers(answer["headers"]), _Raw(body))
+
+
+class _Raw(io.BytesIO):
+    """A body as urllib3 would give it."""
+
+    def stream(self, amount: int = 65536, decode_content: bool | None = None) -> Iterable[bytes]:
+        while chunk := self.read(amount):
+            yield chunk
+
+    def release_conn(self) -> None:
+        """Nothing is held."""
+
+
+def _Headers(pairs: list[tuple[str, str]]) -> Any:  # noqa: N802 - it makes botocore's mapping
+    from botocore.compat import HTTPHeaders
+
+    headers = HTTPHeaders()
+    for name, value in pairs:
+        headers[name] = value
+    return headers
+
+
+def _environ(request: Any) -> dict[str, Any]:
+    url = urlsplit(request.url)
+    body = request.body
+    if body is None:
+        stream: Any = io.BytesIO()
+        length = 0
+    elif isinstance(body, bytes | bytearray | str):
+        data = body.encode() if isinstance(body, str) else bytes(body)
+        stream, length = io.BytesIO(data), len(data)
+    else:
+        data = body.read()
+        stream, length = io.BytesIO(data), len(data)
+    environ: dict[str, Any] = {
+        "REQUEST_METHOD": request.method,
+        "SCRIPT_NAME": "",
+        "PATH_INFO": unquote(url.path, "latin-1"),
+        "RAW_URI": request.url[len(f"{url.scheme}://{url.netloc}") :],
+        "REQUEST_URI": request.url[len(f"{url.scheme}://{url.netloc}") :],
+        "QUERY_STRING": url.query,
+        "SERVER_NAME": "127.0.0.1",
+        "SERVER_PORT": "1",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "REMOTE_ADDR": "127.0.0.1",
+        "HTTP_HOST": url.netloc,
+        "CONTENT_LENGTH": str(length),
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": "http",
+        "wsgi.input": stream,
+        "wsgi.errors": io.StringIO(),
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": False,
+        "wsgi.run_once": False,
+    }
+    for name, value in request.headers.items():
+        text = value.decode("latin-1") if isinstance(value, bytes) else str(value)
+        key = name.upper().replace("-", "_")
+        if key == "CONTENT_TYPE":
+            environ["CONTENT_TYPE"] = text
+        elif key not in {"CONTENT_LENGTH", "HOST"}:
+            environ[f"HTTP_{key}"] = text
+    return environ

@@ -1,0 +1,60 @@
+"""Tables keep documents in order, by scope, and through a kill when a file is given."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from cloudml_sagemaker.mock.core.store import Scope, Store
+
+HERE = Scope("123456789012", "us-east-1")
+THERE = Scope("123456789012", "eu-west-1")
+
+
+def test_tables_are_apart_by_kind_and_scope_and_keep_order() -> None:
+    store = Store()
+    for name in ("b", "a", "c"):
+        store.table("Model", HERE).put(name, {"ModelName": name})
+    store.table("Model", THERE).put("b", {"ModelName": "other"})
+    assert [row["ModelName"] for row in store.table("Model", HERE)] == ["b", "a", "c"]
+    assert store.table("Model", THERE)["b"] == {"ModelName": "other"}
+    assert "b" not in store.table("Pipeline", HERE)
+    assert len(store.tables("Model")) == 2
+
+
+def test_deleting_gives_back_what_was_there() -> None:
+    table = Store().table("Model", HERE)
+    table.put("a", {"x": 1})
+    assert table.delete("a") == {"x": 1}
+    assert table.delete("a") is None
+    assert table.get("a") is None
+
+
+def test_a_file_survives_a_kill(tmp_path: Path) -> None:
+    path = tmp_path / "state.sqlite"
+    script = f"""
+import os, signal
+from pathlib import Path
+from cloudml_sagemaker.mock.core.store import Scope, Store
+table = Store(Path({str(path)!r})).table("Model", Scope("1", "r"))
+for n in range(50):
+    table.put(str(n % 10), {{"n": n}})
+table.delete("3")
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == -9
+    store = Store(path)
+    table = store.table("Model", Scope("1", "r"))
+    assert [name for name, _ in table.items()] == ["0", "1", "2", "4", "5", "6", "7", "8", "9"]
+    assert [row["n"] for row in table] == [40, 41, 42, 44, 45, 46, 47, 48, 49]
+    store.clear()
+    store.close()
+    again = Store(path)
+    assert len(again.table("Model", Scope("1", "r"))) == 0
+    again.close()
+
+
+def test_arns() -> None:
+    assert HERE.arn("model/m") == "arn:aws:sagemaker:us-east-1:123456789012:model/m"
+    assert HERE.arn("role/r", "iam") == "arn:aws:iam:us-east-1:123456789012:role/r"

@@ -1,0 +1,128 @@
+"""Data sources as the API reference describes S3DataSource and ProcessingS3Input; keys that would leave the folder."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from job_lab import BUCKET, SCOPE, Lab
+
+from cloudml_sagemaker.mock.core import s3
+
+
+def tree(folder: Path) -> dict[str, str]:
+    return {path.relative_to(folder).as_posix(): path.read_text() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_folder_prefix_gives_paths_below_it(lab: Lab, tmp_path: Path) -> None:
+    lab.put(**{"in/a.csv": "a", "in/deep/b.csv": "b", "in/": "", "other/c.csv": "c"})
+    for uri in (f"s3://{BUCKET}/in", f"s3://{BUCKET}/in/"):
+        folder = tmp_path / str(len(uri))
+        s3.download(lab.world, SCOPE, uri, folder)
+        assert tree(folder) == {"a.csv": "a", "deep/b.csv": "b"}
+
+
+def test_one_object_keeps_its_name(lab: Lab, tmp_path: Path) -> None:
+    lab.put(**{"in/run.py": "x"})
+    s3.download(lab.world, SCOPE, f"s3://{BUCKET}/in/run.py", tmp_path)
+    assert tree(tmp_path) == {"run.py": "x"}
+
+
+@pytest.mark.parametrize(("choice", "name"), [("from-slash", "train-1.csv"), ("rest", "-1.csv")])
+def test_a_prefix_inside_a_name_is_a_switch(lab: Lab, tmp_path: Path, choice: str, name: str) -> None:
+    lab.put(**{"in/train-1.csv": "1"})
+    lab.world.switches.set("prefix-inside-name", choice)
+    s3.download(lab.world, SCOPE, f"s3://{BUCKET}/in/train", tmp_path)
+    assert tree(tmp_path) == {name: "1"}
+
+
+def test_a_manifest_names_keys_below_its_prefix(lab: Lab, tmp_path: Path) -> None:
+    told = [{"prefix": f"s3://{BUCKET}/in/"}, "a.csv", "deep/b.csv"]
+    lab.put(**{"in/a.csv": "a", "in/deep/b.csv": "b", "in/c.csv": "c", "m.json": json.dumps(told)})
+    s3.download(lab.world, SCOPE, f"s3://{BUCKET}/m.json", tmp_path, kind="ManifestFile")
+    assert tree(tmp_path) == {"a.csv": "a", "deep/b.csv": "b"}
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{}", "[]", '["a"]', '[{"prefix": "s3://data/"}]', '[{"prefix": "s3://data/"}, 1]']
+)
+def test_a_manifest_that_is_none_is_an_error(lab: Lab, tmp_path: Path, text: str) -> None:
+    lab.put(**{"m.json": text})
+    with pytest.raises(s3.S3Error):
+        s3.download(lab.world, SCOPE, f"s3://{BUCKET}/m.json", tmp_path, kind="ManifestFile")
+
+
+@pytest.mark.parametrize("uri", ["s3://data/none", "s3://no-such-bucket/x", "s3://", "http://data/in", "data/in", ""])
+def test_what_is_not_there_is_missing(lab: Lab, tmp_path: Path, uri: str) -> None:
+    with pytest.raises(s3.S3Missing):
+        s3.download(lab.world, SCOPE, uri, tmp_path / "x")
+    assert s3.list_keys(lab.world, SCOPE, uri) == []
+    assert not s3.exists(lab.world, SCOPE, uri)
+
+
+@pytest.mark.parametrize("name", ["../x", "a/../../x", "..", "a/./../x"])
+def test_no_key_leads_out_of_the_folder(lab: Lab, tmp_path: Path, name: str) -> None:
+    inner = tmp_path / "inner"
+    with pytest.raises(s3.S3Unsafe):
+        s3.fetch(lab.world, SCOPE, [s3.Entry(BUCKET, f"in/{name}", name)], inner)
+    assert tree(tmp_path) == {}
+
+
+def test_a_link_in_the_folder_is_not_followed(lab: Lab, tmp_path: Path) -> None:
+    lab.put(**{"in/way/x": "new", "in/file": "new"})
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "kept").write_text("old")
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    (inner / "way").symlink_to(tmp_path / "outside")
+    (inner / "file").symlink_to(tmp_path / "kept")
+    with pytest.raises(s3.S3Unsafe):
+        s3.fetch(lab.world, SCOPE, [s3.Entry(BUCKET, "in/way/x", "way/x")], inner)
+    with pytest.raises(OSError, match="symbolic links"):
+        s3.fetch(lab.world, SCOPE, [s3.Entry(BUCKET, "in/file", "file")], inner)
+    assert (tmp_path / "kept").read_text() == "old"
+    assert not list((tmp_path / "outside").iterdir())
+
+
+def test_an_object_that_is_also_a_folder_is_refused(lab: Lab, tmp_path: Path) -> None:
+    lab.put(**{"in/a": "file", "in/a/b": "below"})
+    with pytest.raises(s3.S3Unsafe, match="both a folder as well as a file"):
+        s3.download(lab.world, SCOPE, f"s3://{BUCKET}/in", tmp_path)
+
+
+def test_upload_leaves_links_out(lab: Lab, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("s")
+    folder = tmp_path / "out"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "a").write_text("a")
+    (folder / "deep/b").write_text("b")
+    (folder / "link").symlink_to(tmp_path / "secret")
+    (folder / "way").symlink_to(tmp_path)
+    sent = s3.upload_folder(lab.world, SCOPE, folder, f"s3://{BUCKET}/up/")
+    assert sent == [f"s3://{BUCKET}/up/a", f"s3://{BUCKET}/up/deep/b"]
+    assert lab.keys("up/") == ["up/a", "up/deep/b"]
+
+
+def test_a_large_file_goes_up_in_parts_and_comes_back_whole(
+    lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(s3, "_PART", 5 << 20)  # the least that S3 takes as a part
+    data = bytes(range(256)) * 4096 * 11
+    (tmp_path / "big").write_bytes(data)
+    s3.upload_file(lab.world, SCOPE, tmp_path / "big", f"s3://{BUCKET}/big")
+    assert lab.s3.head_object(Bucket=BUCKET, Key="big")["ETag"].endswith('-3"')
+    assert s3.read(lab.world, SCOPE, f"s3://{BUCKET}/big") == data
+
+
+def test_listing_goes_on_over_pages(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MOTO_S3_DEFAULT_MAX_KEYS", "2")
+    lab.put(**{f"in/{number}": "xx" for number in range(5)})
+    assert s3.list_keys(lab.world, SCOPE, f"s3://{BUCKET}/in/") == [(f"in/{number}", 2) for number in range(5)]
+
+
+def test_write_keeps_the_content_type(lab: Lab) -> None:
+    s3.write(lab.world, SCOPE, f"s3://{BUCKET}/j.json", "{}", "application/json")
+    assert lab.s3.get_object(Bucket=BUCKET, Key="j.json")["ContentType"] == "application/json"
+    with pytest.raises(s3.S3Missing):
+        s3.write(lab.world, SCOPE, "s3://no-such-bucket/j.json", b"")
