@@ -94,6 +94,7 @@ def test_own_entry_points_known_without_a_scan_are_the_declared_ones(wheel: Path
     with zipfile.ZipFile(wheel) as archive:
         parser.read_string(archive.read(place).decode())
     assert dict(parser[discovery.GROUP]) == discovery._OWN
+    assert dict(parser[discovery.MOCKS]) == discovery._OWN_MOCKS
 
 
 def test_the_sdist_can_be_tested_and_carries_no_leftovers(distributions: Path) -> None:

@@ -30,11 +30,15 @@ def serve(world: World, scope: Scope, name: str, params: dict[str, Any], princip
 
 
 def check(world: World, name: str, params: dict[str, Any], service: str = "sagemaker") -> None:
-    """Hold a request against AWS's model of the operation. Raises ValidationException with all that is wrong."""
+    """Hold a request against AWS's model of the operation.
+
+    Raises ValidationException with all that is wrong; the runtime's model calls it ValidationError.
+    """
     strict = world.switches["unknown-members"] == "refuse"
     found = shapes.problems(input_shape(name, service), params, dynamic=_is_body, strict=strict)
     if found:
-        raise constraints(found)
+        refusal = constraints(found)
+        raise AwsError("ValidationError", refusal.message) if service == "sagemaker-runtime" else refusal
 
 
 def _is_body(value: Any) -> bool:

@@ -156,7 +156,7 @@ SWITCHES: tuple[Switch, ...] = (
     Switch(
         "monitor-namespace",
         ("plain", "leading-slash"),
-        "CloudWatch namespaces of monitors: aws/sagemaker/Endpoints/data-metrics, or /aws/sagemaker/Endpoints/data-metrics.",
+        "CloudWatch namespaces of monitors: aws/sagemaker/Endpoints/data-metrics and the like, or with a slash first.",
         "The developer guide's pages spell it both ways; AWS's example notebooks set alarms on the first.",
     ),
 )

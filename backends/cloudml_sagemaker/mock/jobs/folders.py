@@ -48,24 +48,30 @@ def shard(found: list[s3.Entry], distribution: str, number: int, count: int) -> 
 
 
 def tar(folders: Iterable[Path], target: Path) -> int:
-    """Pack the files of the folders, one over the other, into a gzipped archive; how many there were.
+    """Pack the files of the folders, one over the other, into a gzipped archive; how many files there were.
 
-    A link to a file of the same folder becomes that file; other links are left out.
+    Folders are members of their own, so that empty ones arrive (TensorFlow's `assets`). A link to a file of the same
+    folder becomes that file; other links are left out.
     """
     seen: set[str] = set()
+    files = 0
     with tarfile.open(target, "w:gz", compresslevel=6, dereference=True) as archive:
         for folder in folders:
             for name, path in _members(folder):
                 if name not in seen:
                     seen.add(name)
                     archive.add(path, arcname=name, recursive=False)
-    return len(seen)
+                    files += path.is_file()
+    return files
 
 
 def _members(folder: Path) -> Iterator[tuple[str, Path]]:
     base = folder.resolve()
     for place, folders, names in os.walk(base):
         folders.sort()
+        for name in folders:
+            if not os.path.islink(os.path.join(place, name)):
+                yield Path(place, name).relative_to(base).as_posix(), Path(place, name)
         for name in sorted(names):
             path = Path(place, name)
             real = path.resolve()

@@ -17,7 +17,7 @@ LOST = 256
 
 
 def wait_for(processes: Sequence[Process], stopping: Callable[[], bool]) -> int:
-    """Until every process has ended, or one has failed: then the others are killed, unless the job is `stopping` anyway.
+    """Until every process has ended, or one has failed: then the others are killed, unless the job is `stopping`.
 
     The first exit code that is not 0 (see `exit_code`), or 0.
     """

@@ -1,7 +1,7 @@
 """From a monitoring job definition, of its own or inside a schedule, to the processing job of one execution.
 
-Environment and paths: developer guide, "Container contract inputs"; names that the guide leaves open are those seen in
-DescribeProcessingJob of real executions (`model-monitoring-...`, `endpoint_input_1`, `metric_time`).
+Environment and paths: developer guide, "Container contract inputs"; names that the guide leaves open are those that
+AWS's example notebooks show of DescribeProcessingJob (`model-monitoring-...`, `endpoint_input_1`, `metric_time`).
 """
 
 from __future__ import annotations
@@ -67,6 +67,8 @@ class Data:
 
     inputs: list[Document] = field(default_factory=list)
     format: str = ""
+    prefix: str = ""
+    """Where the endpoint captures to."""
 
 
 def resolve(world: World, scope: Scope, config: Document) -> Analysis:
@@ -223,6 +225,7 @@ def _environment(analysis: Analysis, data: Data, schedule: str, window: tuple[fl
     }
     if analysis.is_endpoint:
         found["sagemaker_endpoint_name"] = source["EndpointName"]
+        found["sagemaker_endpoint_datacapture_prefix"] = data.prefix
     if analysis.type == "ModelQuality":
         found["analysis_type"] = "MODEL_QUALITY"
         found["problem_type"] = analysis.app.get("ProblemType", "")

@@ -76,7 +76,7 @@ def of_endpoint(
         file_input(f"endpoint_input_{number}", "/".join((base, *place)) + "/", "/".join((local, name, *place)))
         for number, place in enumerate(places, 1)
     ]
-    return Data(inputs, capture_format())
+    return Data(inputs, capture_format(), destination)
 
 
 def merged(
@@ -101,9 +101,8 @@ def merged(
     if not lines:
         raise NoData(NO_DATA)
     s3.write(world, scope, f"{target}/part-00000.jsonl", "\n".join(lines) + "\n", "application/jsonlines")
-    return Data(
-        [file_input("groundtruth_merge", f"{target}/", analysis.source["LocalPath"])], capture_format(merged=True)
-    )
+    inputs = [file_input("groundtruth_merge", f"{target}/", analysis.source["LocalPath"])]
+    return Data(inputs, capture_format(merged=True), destination)
 
 
 def room_beside(others: list[Document]) -> int:

@@ -36,6 +36,7 @@ def begin(run: Run, name: str) -> None:
         "StartTime": run.world.now(),
         "AttemptCount": 1,
         "Metadata": {},
+        "_try": run.world.unique("attempt", run.arn),
         "_execution": run.arn,
         "_step": origin,
         "_type": step.type,
@@ -55,6 +56,7 @@ def begin(run: Run, name: str) -> None:
 def again(run: Run, record: Document) -> None:
     """Make the next attempt of a step whose retry is due."""
     record.pop("_retry_at", None)
+    record["_try"] = run.world.unique("attempt", run.arn)
     _proceed(attempt_of(run, record), KINDS[record["_type"]].begin)
 
 

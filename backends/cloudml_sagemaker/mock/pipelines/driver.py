@@ -87,20 +87,20 @@ class Driver:
 
     def retry_at(self, scope: Scope, arn: str, record: Document) -> None:
         """Make a step's next attempt at its `_retry_at`."""
-        due = partial(self._within, scope, arn, record["StepName"], record["AttemptCount"], _retry)
+        due = partial(self._within, scope, arn, record["StepName"], record["_try"], _retry)
         self._at(record["_retry_at"], due, f"retry of {record['StepName']} in {arn}")
 
     def expect_callback(self, scope: Scope, arn: str, record: Document) -> None:
         """Let a Callback step fail when nobody answers in time."""
         if self._world.switches["callback-timeout"] == "7-days":
-            due = partial(self._within, scope, arn, record["StepName"], record["AttemptCount"], _unanswered)
+            due = partial(self._within, scope, arn, record["StepName"], record["_try"], _unanswered)
             self._at(record["StartTime"] + CALLBACK_LIMIT, due, f"callback {record['StepName']} in {arn}")
 
     def invoke(self, scope: Scope, arn: str, record: Document, function: str, event: Any) -> None:
         """Run a Lambda function on a thread of its own; its end comes back to the step."""
-        step, number = record["StepName"], record["AttemptCount"]
+        step, attempt = record["StepName"], record["_try"]
         call = lambdas.Invocation(self._world, scope, function, event)
-        limit = partial(self._within, scope, arn, step, number, _lambda_expired)
+        limit = partial(self._within, scope, arn, step, attempt, _lambda_expired)
 
         def expire() -> None:
             call.cancel()
@@ -113,7 +113,7 @@ class Driver:
             try:
                 progress = partial(_lambda_ended, outcome=call.run())
                 timer.cancel()
-                self.submit(partial(self._within, scope, arn, step, number, progress))
+                self.submit(partial(self._within, scope, arn, step, attempt, progress))
             finally:
                 work.end()
 
@@ -121,7 +121,7 @@ class Driver:
 
     def limit_lambda(self, scope: Scope, arn: str, record: Document) -> None:
         """Let a step fail whose function is not given in time."""
-        due = partial(self._within, scope, arn, record["StepName"], record["AttemptCount"], _never_given)
+        due = partial(self._within, scope, arn, record["StepName"], record["_try"], _never_given)
         self._at(self._world.now() + lambdas.LIMIT, due, f"lambda of {record['StepName']} in {arn}")
 
     def functions_given(self) -> None:
@@ -211,13 +211,13 @@ class Driver:
         self.poke(change.scope, arn)
 
     def _within(
-        self, scope: Scope, arn: str, step: str, number: int, action: Callable[[Run, Document], Progress | None]
+        self, scope: Scope, arn: str, step: str, attempt: str, action: Callable[[Run, Document], Progress | None]
     ) -> None:
         """Do something with a step, if that attempt of it is still under way."""
         with self._world.lock:
             run = self._room.run(scope, arn)
             record = run.steps.get(step) if run is not None else None
-            if run is None or record is None or record["StepStatus"] in ENDED or record["AttemptCount"] != number:
+            if run is None or record is None or record["StepStatus"] in ENDED or record["_try"] != attempt:
                 return
             progress = attempts.outcome(record, lambda: action(run, record))
             if progress is not None:

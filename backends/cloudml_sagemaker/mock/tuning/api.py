@@ -21,8 +21,10 @@ _SORTS = {"Name": "TrainingJobName", "Status": "TrainingJobStatus", "CreationTim
 
 
 def _existing(call: Call) -> Document:
+    """Names are not case sensitive (API reference); ARNs, from which clients take them, are in lower case."""
     name = call.params["HyperParameterTuningJobName"]
-    job = call.table(KIND).get(name)
+    table = call.table(KIND)
+    job = table.get(name) or next((row for known, row in table.items() if known.lower() == name.lower()), None)
     if job is None:
         raise not_found(f"Amazon SageMaker can't find a tuning job with the name {name}.")
     return job

@@ -1,4 +1,4 @@
-"""Monitoring: has a feature's mean moved by more than half a standard deviation of the baseline?"""
+"""Monitoring: has a feature's mean moved by more than a standard deviation of the baseline?"""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def main() -> None:
     for number, feature in enumerate(baseline):
         usual = feature["numerical_statistics"]
         mean = statistics.fmean(row[number] for row in table)
-        if len(table) >= LEAST and abs(mean - usual["mean"]) > 0.5 * usual["std_dev"]:
+        if len(table) >= LEAST and abs(mean - usual["mean"]) > usual["std_dev"]:
             violations.append(
                 {
                     "feature_name": feature["name"],

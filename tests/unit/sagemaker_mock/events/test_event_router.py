@@ -230,3 +230,14 @@ def test_a_pipelines_end_is_told(lab: Lab) -> None:
     assert told[0] == "Executing"
     assert told[-1] == "Failed"
     assert told.count("Failed") == 2
+
+
+def test_an_event_tells_what_was_when_the_state_changed(lab: Lab) -> None:
+    url, arn = lab.queue("q")
+    lab.rule("r", {"source": ["aws.sagemaker"]}, {"Arn": arn, "InputPath": "$.detail.SecondaryStatus"})
+    document = {"TrainingJobName": "j", "SecondaryStatus": "Starting"}
+    with lab.world.lock:  # the event cannot be made before the document goes on
+        lab.world.bus.publish(Change("TrainingJob", SCOPE, "j", "", "InProgress", document))
+        document["SecondaryStatus"] = "Training"
+    lab.world.clock.settle()  # type: ignore[attr-defined]
+    assert lab.received(url) == ['"Starting"']

@@ -93,6 +93,28 @@ def test_chunked_bodies_and_expect_continue(shared: Mock) -> None:
         assert status_of(connection) == 200
 
 
+def test_many_connections_at_once_each_get_their_own_answers(shared: Mock) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    from tests.unit.sagemaker_mock.face.conftest import AUTHORIZATION
+
+    def talk(number: int) -> list[str]:
+        connection = http.client.HTTPConnection("127.0.0.1", int(shared.url.rpartition(":")[2]), timeout=30)
+        headers = {"X-Amz-Target": "SageMaker.ListTags", "Authorization": AUTHORIZATION.format(service="sagemaker")}
+        said = []
+        for turn in range(5):
+            arn = f"arn:aws:sagemaker:us-east-1:123456789012:model/m-{number}-{turn}"
+            connection.request("POST", "/", json.dumps({"ResourceArn": arn}), headers)
+            said.append(json.loads(connection.getresponse().read())["message"])
+        connection.close()
+        return said
+
+    with ThreadPoolExecutor(64) as pool:
+        answers = list(pool.map(talk, range(64)))
+    for number, said in enumerate(answers):
+        assert [f"m-{number}-{turn}" in text for turn, text in enumerate(said)] == [True] * 5
+
+
 def test_a_head_has_no_body_and_says_its_length(shared: Mock) -> None:
     from tests.unit.sagemaker_mock.conftest import client
 

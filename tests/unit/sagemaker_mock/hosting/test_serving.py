@@ -148,9 +148,10 @@ def test_what_the_runtime_refuses(host: Host) -> None:
         with pytest.raises(ClientError) as error:
             host.invoke(**more)
         assert refusal(error) == ("ValidationError", 400), more
-    with pytest.raises(ClientError) as error:
-        host.invoke("x" * (6 * 1024 * 1024 + 1))
-    assert refusal(error)[1] == 400
+    for name, body in (("a_b", "x"), ("live", "x" * (6 * 1024 * 1024 + 1))):
+        with pytest.raises(ClientError, match="1 validation error detected: Value") as error:
+            host.invoke(body, name)
+        assert refusal(error) == ("ValidationError", 400)
     with pytest.raises(host.runtime.exceptions.ModelError, match="exceeds"):
         host.invoke(f"big:{6 * 1024 * 1024 + 1}")
     assert len(host.invoke(f"big:{6 * 1024 * 1024}")) == 6 * 1024 * 1024
@@ -314,3 +315,13 @@ def test_variants_of_many_endpoints_all_listen_on_8080(host: Host) -> None:
     assert {host.invoke("1", name) for name in names} == {"m:1"}
     listed = host.sagemaker.list_endpoints(StatusEquals="InService", SortBy="Name", SortOrder="Ascending")
     assert [row["EndpointName"] for row in listed["Endpoints"]] == names
+
+
+def test_the_waiters_of_boto3(host: Host) -> None:
+    host.model("m")
+    host.config("c", {"ModelName": "m"})
+    host.sagemaker.create_endpoint(EndpointName="live", EndpointConfigName="c")
+    often = {"Delay": 0.1, "MaxAttempts": 100}
+    host.sagemaker.get_waiter("endpoint_in_service").wait(EndpointName="live", WaiterConfig=often)
+    host.sagemaker.delete_endpoint(EndpointName="live")
+    host.sagemaker.get_waiter("endpoint_deleted").wait(EndpointName="live", WaiterConfig=often)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudml_sagemaker.mock.core.errors import AwsError
-from cloudml_sagemaker.mock.hosting import alarms, capture, routing, rules, stages
+from cloudml_sagemaker.mock.hosting import alarms, capture, metrics, routing, rules, stages
 from cloudml_sagemaker.mock.hosting.stages import Observation
 
 COUNT, PERCENT = "INSTANCE_COUNT", "CAPACITY_PERCENT"
@@ -209,3 +210,23 @@ def test_traffic_is_right_in_proportion(weights: list[int]) -> None:
     for name, weight in zip(names, weights, strict=True):
         got = sum(target is not None and target.variant == name for target in chosen)
         assert abs(got - 500 * weight / sum(weights)) <= 8
+
+
+@pytest.mark.parametrize(("paced", "outcome"), [(True, ""), (False, "failed")])
+def test_the_pace_of_rolling_back_is_a_switch(paced: bool, outcome: str) -> None:
+    policy = rolling((COUNT, 2), RollbackMaximumBatchSize={"Type": COUNT, "Value": 1})
+    deployment = stages.begin(policy, {"main": 4}, {"main": 4}, 0.0, New="2", Paced=paced)
+    stages.advance(deployment, 0.0, Observation(launched=True))
+    assert stages.share(deployment) == 0.5
+    assert stages.advance(deployment, 10.0, Observation(alarm="a")) == "rollback"
+    assert stages.advance(deployment, 10.0, Observation()) == outcome
+    assert stages.share(deployment) == (0.25 if paced else 0.0)
+
+
+@given(
+    values=st.lists(st.floats(0, 1e6), min_size=1, max_size=50),
+    percent=st.sampled_from([0.0, 50.0, 90.0, 99.0, 99.9, 100.0]),
+)
+def test_percentiles_are_those_of_numpy(values: list[float], percent: float) -> None:
+    expected = float(np.percentile(values, percent))
+    assert metrics.percentile(sorted(values), percent) == pytest.approx(expected)

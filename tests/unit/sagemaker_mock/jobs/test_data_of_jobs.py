@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import tarfile
 from pathlib import Path
 
 import pytest
 from job_lab import BUCKET, SCOPE, Lab
 
 from cloudml_sagemaker.mock.core import s3
+from cloudml_sagemaker.mock.jobs.folders import tar
 
 
 def tree(folder: Path) -> dict[str, str]:
@@ -126,3 +128,12 @@ def test_write_keeps_the_content_type(lab: Lab) -> None:
     assert lab.s3.get_object(Bucket=BUCKET, Key="j.json")["ContentType"] == "application/json"
     with pytest.raises(s3.S3Missing):
         s3.write(lab.world, SCOPE, "s3://no-such-bucket/j.json", b"")
+
+
+def test_an_archive_holds_empty_folders_and_counts_files(tmp_path: Path) -> None:
+    (tmp_path / "model" / "assets").mkdir(parents=True)
+    (tmp_path / "model" / "weights").write_text("w")
+    (tmp_path / "model" / "link").symlink_to("assets")
+    assert tar([tmp_path / "model"], tmp_path / "model.tar.gz") == 1
+    with tarfile.open(tmp_path / "model.tar.gz") as archive:
+        assert {member.name: member.isdir() for member in archive} == {"assets": True, "weights": False}

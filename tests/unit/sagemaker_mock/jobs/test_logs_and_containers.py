@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -98,7 +99,7 @@ def test_a_program_that_is_not_there_is_refused(lab: Lab, tmp_path: Path) -> Non
 
 @pytest.fixture(params=["namespaces", "paths"])
 def isolated(request: pytest.FixtureRequest) -> Iterator[Lab]:
-    running = start(replace(Options(), images=("*=/usr",), isolation=request.param))
+    running = start(replace(Options(), images=(f"*={sys.prefix}",), isolation=request.param))
     yield Lab(running)
     running.stop()
 

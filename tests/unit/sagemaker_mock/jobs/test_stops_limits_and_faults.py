@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import os
+import sys
 import tarfile
 import threading
 import time
@@ -82,7 +83,7 @@ def test_who_ignores_sigterm_is_killed_after_the_grace(lab: Lab, monkeypatch: py
 
 def test_a_job_in_the_queue_can_be_stopped(mock: Any) -> None:
     mock.stop()
-    lab = Lab(start(replace(Options(), images=("*=/usr",), jobs=1)))
+    lab = Lab(start(replace(Options(), images=(f"*={sys.prefix}",), jobs=1)))
     try:
         lab.sm.create_processing_job(**lab.processing("first", "import time; time.sleep(600)"))
         lab.sm.create_training_job(**lab.training("second", "pass"))
@@ -237,7 +238,7 @@ def test_jobs_that_are_no_spot_are_not_interrupted(lab: Lab) -> None:
 
 
 def test_jobs_under_way_begin_again_when_the_mock_does(tmp_path: Path) -> None:
-    options = Options(images=("*=/usr",), state=tmp_path / "state")
+    options = Options(images=(f"*={sys.prefix}",), state=tmp_path / "state")
     flag = tmp_path / "flag"
     code = f"import os, time\nwhile not os.path.exists({str(flag)!r}): time.sleep(0.02)"
     lab = Lab(start(options))

@@ -51,6 +51,7 @@ EXPECTED = {
     "output_path": "/opt/ml/processing/output",
     "publish_cloudwatch_metrics": "Enabled",
     "sagemaker_endpoint_name": "live",
+    "sagemaker_endpoint_datacapture_prefix": "s3://data/captured",
     "sagemaker_monitoring_schedule_name": "s",
     "baseline_constraints": "/opt/ml/processing/baseline/constraints/constraints.json",
     "baseline_statistics": "/opt/ml/processing/baseline/stats/statistics.json",

@@ -95,6 +95,22 @@ def output(name: str, uri: Any) -> Json:
     return {"Outputs": [{"OutputName": name, "S3Output": where}]}
 
 
+def container() -> Json:
+    """A container of a model."""
+    return {"Image": IMAGE, "ModelDataUrl": "s3://data/model/model.tar.gz"}
+
+
+def register(name: str, group: str, **more: Any) -> Json:
+    """A step that registers a version in a group."""
+    inference = {
+        "Containers": [container()],
+        "SupportedContentTypes": ["text/csv"],
+        "SupportedResponseMIMETypes": ["text/csv"],
+    }
+    arguments = {"ModelPackageGroupName": group, "InferenceSpecification": inference, **more}
+    return {"Name": name, "Type": "RegisterModel", "Arguments": arguments}
+
+
 _BESIDE = frozenset({"CacheConfig", "RetryPolicies", "PropertyFiles", "DisplayName", "Description"})
 
 

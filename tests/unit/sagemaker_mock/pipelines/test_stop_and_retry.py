@@ -167,6 +167,18 @@ def test_a_callback_that_nobody_answers(lab: Lab, queue: str, choice: str, days:
     assert lab.look(arn).status == status
 
 
+def test_the_time_of_a_callback_begins_again_with_a_retry(lab: Lab, queue: str) -> None:
+    arn = lab.start(lab.create(definition(callback("Ask", queue))))
+    lab.settle(5 * DAY)
+    lab.sagemaker.send_pipeline_execution_step_failure(CallbackToken=messages(lab, queue)[0]["token"])
+    lab.settle()
+    lab.sagemaker.retry_pipeline_execution(PipelineExecutionArn=arn)
+    lab.settle(5 * DAY)
+    assert lab.look(arn).statuses == {"Ask": "Executing"}
+    lab.settle(2 * DAY)
+    assert lab.look(arn).statuses == {"Ask": "Failed"}
+
+
 def test_stopping_waits_for_callbacks(lab: Lab, queue: str) -> None:
     arn = lab.start(lab.create(definition(callback("Ask", queue), processing("After", after=["Ask"]))))
     lab.settle()

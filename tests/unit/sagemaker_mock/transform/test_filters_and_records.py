@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cloudml_sagemaker.mock.transform.filters import FilterFailed, parse, select
-from cloudml_sagemaker.mock.transform.records import InputRefused, Plan, assembled, batches, plan
+from cloudml_sagemaker.mock.transform.records import InputRefused, Plan, assembled, batches, plan, settings
 
 ROW = ["Record", "1", "2", "3", "label"]
 
@@ -27,13 +27,26 @@ ROW = ["Record", "1", "2", "3", "label"]
         ("$.features", {"features": [1, 2], "id": 7}, [1, 2]),
         ("$['id']", {"id": 7}, 7),
         ('$["a b"].c[0]', {"a b": {"c": [5]}}, 5),
+        # The API reference's own examples.
+        ("$[0,3:]", ROW, ["Record", "3", "label"]),
+        ("$['id','SageMakerOutput']", {"id": 7, "x": 1, "SageMakerOutput": 9}, {"id": 7, "SageMakerOutput": 9}),
+        ("$.field1.['child1','child2']", {"field1": {"child1": 1, "x": 3, "child2": 2}}, {"child1": 1, "child2": 2}),
+        ("$.id.*", {"id": {"a": 1, "b": [2]}}, [1, [2]]),
+        ("$[*]", [1, 2], [1, 2]),
     ],
 )
 def test_paths(path: str, record: Any, selected: Any) -> None:
     assert select(path, record) == selected
 
 
-@pytest.mark.parametrize("path", ["features", "$..x", "$[?(@.a>1)]", "$.", "$[a]", "$x"])
+def test_a_slice_takes_its_end_when_told_so() -> None:
+    # The guide's sentence: $[1:4] specifies the second through fifth columns.
+    assert select("$[1:3]", ROW, inclusive=True) == ["1", "2", "3"]
+    assert select("$[:-1]", ROW, inclusive=True) == ROW
+    assert select("$[0,2:3]", ROW, inclusive=True) == ["Record", "2", "3"]
+
+
+@pytest.mark.parametrize("path", ["features", "$[1:2:3]", "$[,]", "$['a',]", "$..x", "$[?(@.a>1)]", "$.", "$[a]", "$x"])
 def test_paths_that_are_not_supported_are_refused(path: str) -> None:
     with pytest.raises(FilterFailed, match="JSONPath"):
         parse(path)
@@ -43,6 +56,24 @@ def test_paths_that_are_not_supported_are_refused(path: str) -> None:
 def test_a_path_without_a_match_fails(path: str, record: Any) -> None:
     with pytest.raises(FilterFailed, match="selects nothing"):
         select(path, record)
+
+
+def test_settings_come_from_the_request_then_the_container_then_aws() -> None:
+    told = {"MaxConcurrentTransforms": 8, "BatchStrategy": "SINGLE_RECORD", "MaxPayloadInMB": 20}
+    assert settings({}, {}) == {"MaxConcurrentTransforms": 1, "BatchStrategy": "MULTI_RECORD", "MaxPayloadInMB": 6}
+    assert settings({}, told) == told
+    request = {"MaxConcurrentTransforms": 2, "BatchStrategy": "MultiRecord", "MaxPayloadInMB": 0}
+    assert settings(request, told) == {**request, "BatchStrategy": "MULTI_RECORD"}
+    assert settings({"MaxConcurrentTransforms": 0}, told) == told
+    odd = {"MaxConcurrentTransforms": 0, "BatchStrategy": ["x"], "MaxPayloadInMB": "6", "Other": 1}
+    assert settings({}, odd) == settings({}, {})
+
+
+def test_an_input_filter_alone_leaves_the_answer_as_it_is() -> None:
+    how = _plan(DataProcessing={"InputFilter": "$[1:]"}, TransformOutput={"Accept": "text/plain"})
+    (batch,) = batches(how, b"id,2,3\n")
+    assert batch.body == b"2,3"
+    assert assembled(how, batch, b"anything: 5", "text/plain") == b"anything: 5\n"
 
 
 def _plan(**changes: Any) -> Plan:

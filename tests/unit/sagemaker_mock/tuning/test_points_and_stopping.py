@@ -180,6 +180,31 @@ def test_each_rule_refuses(config: dict[str, Any], word: str) -> None:
     assert word in refused.value.message
 
 
+def test_hyperband_finds_its_largest_resource_in_the_request_or_among_the_static_hyperparameters() -> None:
+    request = _request(Strategy="Hyperband")
+    (definition,) = rules.definitions(request)
+    definition["StaticHyperParameters"] = {"num_epochs": "27"}
+    assert rules.band(request, definition) == (1, 27)
+    config = {"HyperbandStrategyConfig": {"MinResource": 3, "MaxResource": 9}}
+    request["HyperParameterTuningJobConfig"]["StrategyConfig"] = config
+    assert rules.band(request, definition) == (3, 9)
+    rules.check(request)
+    config["HyperbandStrategyConfig"]["MinResource"] = 10
+    with pytest.raises(AwsError, match="greater"):
+        rules.check(request)
+    definition["StaticHyperParameters"] = {"num_epochs": "many"}
+    config["HyperbandStrategyConfig"] = {"MinResource": 1}
+    with pytest.raises(AwsError, match="cannot be inferred"):
+        rules.check(request)
+
+
+def test_random_points_go_on_after_a_restart_where_they_were() -> None:
+    whole = Points(RANGES, "Random", 5, "job", maximize=True)
+    expected = [whole.ask() for _ in range(6)]
+    again = Points(RANGES, "Random", 5, "job", maximize=True, asked=4)
+    assert [again.ask() for _ in range(2)] == expected[4:]
+
+
 def test_infinite_bounds_are_refused() -> None:
     with pytest.raises(AwsError, match="greater"):
         rules.check(_request(ParameterRanges=_range(MinValue="0", MaxValue="inf")))

@@ -16,7 +16,7 @@ from tuning_lab import RULE, Tuning, config, definition
 from cloudml_sagemaker.mock.options import Options
 from cloudml_sagemaker.mock.start import start
 
-PROGRAM = "import time; time.sleep(0.8); print(f'auc={len(h[\"x\"]) + float(h[\"x\"])};')"
+PROGRAM = 'import time; time.sleep(0.8); print(f\'auc={len(h["x"]) + float(h["x"])};\')'
 GRID = {"CategoricalParameterRanges": [{"Name": "x", "Values": ["0.1", "0.2", "0.3", "0.4", "0.5", "0.6"]}]}
 
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 ROLE = "arn:aws:iam::123456789012:role/ml"
-TRAINER = "import json; h = json.load(open('/opt/ml/input/config/hyperparameters.json')); exec(json.loads(h['program']))"
+HYPERPARAMETERS = "/opt/ml/input/config/hyperparameters.json"
+TRAINER = f"import json; h = json.load(open('{HYPERPARAMETERS}')); exec(json.loads(h['program']))"
 RULE = f"trainer*={shlex.join((sys.executable, '-I', '-S', '-c', TRAINER))}"
 SCORE = "print(f'auc={1 - (float(h[\"x\"]) - 0.3) ** 2};')"
 LINEAR = {"ContinuousParameterRanges": [{"Name": "x", "MinValue": "0", "MaxValue": "1"}]}

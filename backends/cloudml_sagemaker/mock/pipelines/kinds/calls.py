@@ -107,9 +107,8 @@ class CallbackKind(_Answered):
         record["_queue"] = str(attempt.resolve(attempt.step.raw["SqsQueueUrl"]))
         record["_arguments"] = attempt.resolve(attempt.step.arguments)
         token = record["_token"] = run.world.unique("callback", run.arn)[:10]
-        run.world.table(records.TOKENS, run.scope).put(
-            token, {"execution": run.arn, "step": record["StepName"], "attempt": record["AttemptCount"]}
-        )
+        tokens = run.world.table(records.TOKENS, run.scope)
+        tokens.put(token, {"execution": run.arn, "step": record["StepName"]})
         run.keep(record)
         attempt.note("Callback", CallbackToken=token, SqsQueueUrl=record["_queue"])
         _send(run, record, "Executing")
