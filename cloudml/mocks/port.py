@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,8 @@ class MockOptions:
     `port`: of loopback, 0 for any that is free; `state`: a folder that survives the process; `images`: rules
     `PATTERN=COMMAND`; `faults`: rules as in `cloudml.mocks.faults`; `switches`: choices by name; `isolation`: of the
     jobs' processes, as in `cloudml.mocks.sandbox`; `hold`: the clock moves only by `advance`, from `start` on (UTC);
-    `jobs`: processes of jobs at a time.
+    `jobs`: processes of jobs at a time; `functions`: Python functions, or `module:function`, that stand for the cloud's
+    functions of those names (AWS Lambda).
     """
 
     port: int = 0
@@ -32,6 +33,7 @@ class MockOptions:
     hold: bool = False
     start: datetime | None = None
     jobs: int = field(default_factory=lambda: 2 * (os.cpu_count() or 2))
+    functions: Mapping[str, Callable[..., Any] | str] = field(default_factory=dict)
 
 
 class RunningMock(Protocol):

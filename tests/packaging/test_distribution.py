@@ -146,5 +146,7 @@ def test_the_tests_run_against_this_tree(repository: Path) -> None:
     import cloudml_sagemaker
     import cloudml_templates
 
-    for module, folder in zip((cloudml, cloudml_local, cloudml_sagemaker, cloudml_templates), PACKAGES.values(), strict=True):
+    for module, folder in zip(
+        (cloudml, cloudml_local, cloudml_sagemaker, cloudml_templates), PACKAGES.values(), strict=True
+    ):
         assert Path(str(module.__file__)).parent == repository / folder

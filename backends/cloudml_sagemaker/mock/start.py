@@ -16,6 +16,7 @@ from typing import Any
 from cloudml.errors import MissingExtra, MockError
 from cloudml.mocks.clock import HeldClock, RealClock
 from cloudml.mocks.faults import Faults
+from cloudml.mocks.functions import loaded
 from cloudml.mocks.images import ImageMap
 from cloudml.mocks.sandbox import open_sandbox
 from cloudml.mocks.switches import Switches
@@ -198,6 +199,7 @@ def _world(options: Options, folder: Path, behind: Behind) -> World:
     images = ImageMap(options.images, toolkit.rules())
     store = _store(folder) if options.state else Store()
     try:
+        functions = loaded(options.functions)
         sandbox = open_sandbox(options.isolation)
     except BaseException:
         store.close()
@@ -214,10 +216,16 @@ def _world(options: Options, folder: Path, behind: Behind) -> World:
         images=images,
         sandbox=sandbox,
         folder=folder,
+        functions=functions,
     )
 
 
 def _close(world: World) -> None:
+    for write in world.at_close:
+        try:
+            write()
+        except Exception:
+            log.exception("something was not written when the mock went down")
     world.closing.set()
     world.clock.close()
     world.workers.close()

@@ -34,10 +34,10 @@ def _time(_ctx: click.Context, _option: click.Parameter, text: str | None) -> da
     return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
 
 
-def _pairs(_ctx: click.Context, _option: click.Parameter, words: tuple[str, ...]) -> dict[str, str]:
+def _pairs(_ctx: click.Context, option: click.Parameter, words: tuple[str, ...]) -> dict[str, str]:
     found = dict(word.partition("=")[::2] for word in words)
     if any("=" not in word for word in words):
-        raise click.BadParameter("write NAME=CHOICE")
+        raise click.BadParameter(f"write {option.metavar}")
     return found
 
 
@@ -81,6 +81,14 @@ def _pairs(_ctx: click.Context, _option: click.Parameter, words: tuple[str, ...]
     callback=_pairs,
     metavar="NAME=CHOICE",
     help="What to do where the cloud's behaviour is not published; repeatable.",
+)
+@click.option(
+    "--function",
+    "functions",
+    multiple=True,
+    callback=_pairs,
+    metavar="NAME=MODULE:FUNCTION",
+    help="The Python function that stands for a Lambda function; repeatable.",
 )
 @click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Jobs at a time.  [default: 2 for each core]")
 @options.plain

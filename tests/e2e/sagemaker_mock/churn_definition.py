@@ -81,7 +81,9 @@ def _tune() -> Json:
         },
         "StaticHyperParameters": {"max_iter": "200"},
         "RoleArn": ROLE,
-        "InputDataConfig": [{"ChannelName": "train", "ContentType": "text/csv", "DataSource": {"S3DataSource": source}}],
+        "InputDataConfig": [
+            {"ChannelName": "train", "ContentType": "text/csv", "DataSource": {"S3DataSource": source}}
+        ],
         "OutputDataConfig": {"S3OutputPath": f"s3://{BUCKET}/models"},
         "ResourceConfig": ONE_MACHINE,
         "StoppingCondition": {"MaxRuntimeInSeconds": 3600},

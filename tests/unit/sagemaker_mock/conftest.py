@@ -6,9 +6,8 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import boto3
 import pytest
-from botocore.config import Config
+from mock_clients import client
 
 from cloudml_sagemaker.mock.options import Options
 from cloudml_sagemaker.mock.start import Mock, start
@@ -16,19 +15,6 @@ from cloudml_sagemaker.mock.start import Mock, start
 REGION = "us-east-1"
 ROLE = "arn:aws:iam::123456789012:role/ml"
 IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/ml:1"
-
-
-def client(url: str, service: str, region: str = REGION, **config: Any) -> Any:
-    """A boto3 client of the mock at `url`, without its own checks of parameters and without retries."""
-    settings = {"parameter_validation": False, "retries": {"total_max_attempts": 1}, **config}
-    return boto3.client(
-        service,
-        region_name=region,
-        endpoint_url=url,
-        aws_access_key_id="k",
-        aws_secret_access_key="s",
-        config=Config(**settings),
-    )
 
 
 @pytest.fixture

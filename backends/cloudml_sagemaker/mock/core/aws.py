@@ -3,14 +3,43 @@
 from __future__ import annotations
 
 import io
+import os
 import threading
 from collections.abc import Callable, Iterable
+from functools import cache
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from cloudml_sagemaker.mock.core.store import Scope
 
 WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+_MAKING = threading.Lock()
+
+
+@cache
+def _session() -> Any:
+    """One for every mock of the process: it reads AWS's models once, and nothing of the user's own configuration."""
+    import boto3
+    import botocore.session
+
+    nowhere = (None, None, os.devnull, None)
+    own = {"profile": (None, None, None, None), "config_file": nowhere, "credentials_file": nowhere}
+    return boto3.session.Session(botocore_session=botocore.session.Session(own))
+
+
+@cache
+def _config() -> Any:
+    from botocore.config import Config
+
+    return Config(
+        parameter_validation=False,
+        retries={"total_max_attempts": 1},
+        s3={"addressing_style": "path"},
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+    )
+
 
 DEFAULT_ACCOUNT = "123456789012"
 """moto's account, which any credentials belong to unless a role of another account was assumed."""
@@ -61,21 +90,18 @@ class Aws:
         return given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"]
 
     def _make(self, service: str, region: str, key: str, secret: str, token: str | None) -> Any:
-        import boto3
-        from botocore.config import Config
-
-        # The endpoint's name is never looked up: `_send` answers in place of the network.
-        config = Config(
-            parameter_validation=False,
-            retries={"total_max_attempts": 1},
-            s3={"addressing_style": "path"},
-            request_checksum_calculation="when_required",
-            response_checksum_validation="when_required",
-        )
-        session = boto3.session.Session(
-            aws_access_key_id=key, aws_secret_access_key=secret, aws_session_token=token, region_name=region
-        )
-        client = session.client(service, endpoint_url="http://127.0.0.1:1", config=config)
+        # Making a client is not thread-safe while a session is shared.
+        with _MAKING:
+            client = _session().client(
+                service,
+                region_name=region,
+                # The endpoint's name is never looked up: `_send` answers in place of the network.
+                endpoint_url="http://127.0.0.1:1",
+                config=_config(),
+                aws_access_key_id=key,
+                aws_secret_access_key=secret,
+                aws_session_token=token,
+            )
         client.meta.events.register("before-send", self._send)
         return client
 

@@ -34,5 +34,5 @@ KINDS = table(
         ),
     )
 )
-"""Subjects: operations by name ("CreateProcessingJob"), those that a pipeline makes itself as "step/STEP"; jobs, spot ones too, as "ProcessingJob/NAME" and, of a pipeline,
-"step/STEP"; endpoints by name."""
+"""Subjects: operations by name ("CreateProcessingJob"), those that a pipeline makes itself as "step/STEP"; jobs, spot
+ones too, as "ProcessingJob/NAME" and, of a pipeline, "step/STEP"; endpoints by name."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -37,9 +38,13 @@ class World:
     sandbox: Sandbox
     folder: Path
     url: str = ""
+    functions: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
+    """What stands for Lambda functions from the start, by name or ARN."""
     lock: threading.RLock = field(default_factory=threading.RLock)
     rooms: dict[str, Any] = field(default_factory=dict)
     closing: threading.Event = field(default_factory=threading.Event)
+    at_close: list[Callable[[], None]] = field(default_factory=list)
+    """What rooms still have to write when the mock goes down in order."""
 
     def now(self) -> float:
         """The clock's time in seconds since the epoch, to the millisecond, as AWS sends it."""

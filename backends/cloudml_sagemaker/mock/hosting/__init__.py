@@ -20,7 +20,8 @@ __all__ = ["asynchronous", "configs", "endpoints", "install", "invoke", "models"
 
 def install(world: World) -> None:
     """Make the room part of the world; endpoints and queued invocations from before a restart go on."""
-    world.rooms["hosting"] = fleets.Hosting(world)
+    room = world.rooms["hosting"] = fleets.Hosting(world)
+    world.at_close += [room.capture.flush, lambda: room.metrics.send(unfinished=True)]
     for table in world.store.tables(rollout.KIND):
         for name, endpoint in table.items():
             rollout.resume(world, table.scope, name, endpoint)

@@ -84,11 +84,11 @@ class Metrics:
             due = datetime.fromtimestamp(minute + _MINUTE, UTC)
             self._world.clock.call_at(due, self.send, "invocation metrics")
 
-    def send(self) -> None:
-        """Put every minute that is over."""
+    def send(self, *, unfinished: bool = False) -> None:
+        """Put every minute that is over; also the present one when `unfinished`."""
         now = self._world.now()
         with self._lock:
-            ready = [key for key in self._open if key[1] + _MINUTE <= now]
+            ready = [key for key in self._open if unfinished or key[1] + _MINUTE <= now]
             batches = [(key, self._open.pop(key)) for key in ready]
             for (fleet, minute), sums in batches:
                 self._kept.setdefault(fleet, deque(maxlen=_KEPT_MINUTES)).append((minute, sums))

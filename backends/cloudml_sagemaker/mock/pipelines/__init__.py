@@ -18,6 +18,6 @@ def install(world: World) -> None:
     room = Room(world)
     world.rooms["pipelines"] = room
     driver = Driver(room)
-    world.rooms["lambdas"] = Functions(driver.functions_given)
+    world.rooms["lambdas"] = Functions(driver.functions_given, world.functions)
     world.bus.subscribe(driver.changed, *_KINDS)
     driver.resume()

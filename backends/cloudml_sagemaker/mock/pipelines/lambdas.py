@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import inspect
 import io
 import json
-import os
-import subprocess
 import sys
 import tempfile
 import zipfile
 from collections import UserDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from cloudml.mocks.sandbox import Command, JobLost, Process, open_sandbox
 from cloudml_sagemaker.mock.core import container
 from cloudml_sagemaker.mock.core.store import Scope
 from cloudml_sagemaker.mock.core.world import World
@@ -34,9 +33,11 @@ sys.path.insert(0, os.getcwd())
 module, _, name = sys.argv[1].rpartition(".")
 handler = getattr(importlib.import_module(module.replace("/", ".")), name)
 context = SimpleNamespace(
-    function_name=os.environ["AWS_LAMBDA_FUNCTION_NAME"], invoked_function_arn=sys.argv[2], aws_request_id=sys.argv[3]
+    function_name=os.environ["AWS_LAMBDA_FUNCTION_NAME"], invoked_function_arn=sys.argv[2], aws_request_id="mock"
 )
-result = handler(json.load(sys.stdin), context)
+with open(sys.argv[3]) as file:
+    event = json.load(file)
+result = handler(event, context)
 with open(sys.argv[4], "w") as file:
     json.dump(result, file)
 """
@@ -56,8 +57,8 @@ class Functions(UserDict[str, Callable[..., Any]]):
     They are in no state folder: after a restart a step that was calling one waits until it is given again.
     """
 
-    def __init__(self, given: Callable[[], None]) -> None:
-        super().__init__()
+    def __init__(self, given: Callable[[], None], present: Mapping[str, Callable[..., Any]]) -> None:
+        super().__init__(present)
         self._given = given
 
     def __setitem__(self, name: str, handler: Callable[..., Any]) -> None:
@@ -77,7 +78,7 @@ class Invocation:
         self._scope = scope
         self._function = function
         self._event = event
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Process | None = None
         self._cancelled = False
 
     def run(self) -> Any:
@@ -97,8 +98,7 @@ class Invocation:
         """Its time is over: a process is killed; a callable's result will not be looked at."""
         self._cancelled = True
         if self._process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                self._process.kill()
+            self._process.kill()
 
     def _result(self, event: Any) -> Any:
         name = function_name(self._function)
@@ -117,26 +117,32 @@ class Invocation:
             )
         archive, handler, variables = found
         with tempfile.TemporaryDirectory(prefix="lambda-", dir=self._world.folder) as folder:
-            code, answer, errors = Path(folder, "code"), Path(folder, "answer.json"), Path(folder, "errors.log")
+            code, told, answer, log = (Path(folder, name) for name in ("code", "event.json", "answer.json", "log"))
             _unpack(archive, code)
-            variables = {
-                **os.environ,
-                **container.environment(self._world, self._scope),
-                **variables,
-                "AWS_LAMBDA_FUNCTION_NAME": name,
-            }
-            words = [sys.executable, "-c", _RUNNER, handler, self._function, "mock", str(answer)]
-            with errors.open("wb") as log:
-                self._process = subprocess.Popen(  # noqa: S603 - the user's own function, no shell
-                    words, cwd=code, env=variables, stdin=subprocess.PIPE, stdout=log, stderr=log
-                )
-                if self._cancelled:
-                    self.cancel()
-                self._process.communicate(json.dumps(event).encode())
-            if self._process.returncode != 0:
-                last = errors.read_text(errors="replace").strip().rpartition("\n")[2]
+            told.write_text(json.dumps(event))
+            words = (sys.executable, "-c", _RUNNER, handler, self._function, str(told), str(answer))
+            env = {**container.environment(self._world, self._scope), **variables, "AWS_LAMBDA_FUNCTION_NAME": name}
+            if self._wait(Command(words, env, (), log, cwd=str(code))) != 0:
+                last = log.read_text(errors="replace").strip().rpartition("\n")[2]
                 raise LambdaError(f"ClientError: Lambda function {self._function} failed with {last}")
             return json.loads(answer.read_text())
+
+    def _wait(self, command: Command) -> int | None:
+        """The exit code. The sandbox sees to it that the process ends with the mock."""
+        with ExitStack() as stack:
+            sandbox = self._world.sandbox
+            if sandbox.kind == "container":
+                # A function has no image: it runs on this machine's Python.
+                sandbox = open_sandbox("paths")
+                stack.callback(sandbox.close)
+            self._process = sandbox.start(command)
+            stack.callback(self._process.close)
+            if self._cancelled:
+                self._process.kill()
+            try:
+                return self._process.wait()
+            except JobLost as lost:
+                raise LambdaError(f"ClientError: Lambda function {self._function} was lost: {lost}") from None
 
 
 def functions_of(world: World) -> Functions:

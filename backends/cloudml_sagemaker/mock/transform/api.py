@@ -10,7 +10,7 @@ from cloudml_sagemaker.mock.core.store import Document
 from cloudml_sagemaker.mock.jobs.life import begin, runs
 from cloudml_sagemaker.mock.transform.filters import Csv, FilterFailed, form, parse
 from cloudml_sagemaker.mock.transform.job import KIND, STATUS, TransformRun
-from cloudml_sagemaker.mock.transform.records import DEFAULTS
+from cloudml_sagemaker.mock.transform.records import settings
 
 _MOST_MEGABYTES = 100
 """MaxConcurrentTransforms times MaxPayloadInMB (API reference)."""
@@ -59,7 +59,7 @@ def _check(request: Document) -> None:
             raise validation(f"{uri} is not an S3 URI.")
     if (request.get("DataCaptureConfig") or {}).get("GenerateInferenceId"):
         raise not_executed("GenerateInferenceId", "AWS does not publish how the ids stand in the output")
-    payload: int = request.get("MaxPayloadInMB", DEFAULTS["MaxPayloadInMB"])
+    payload = settings(request, {})["MaxPayloadInMB"]
     if payload > _MOST_MEGABYTES or payload * max(1, request.get("MaxConcurrentTransforms", 1)) > _MOST_MEGABYTES:
         raise validation(f"MaxConcurrentTransforms * MaxPayloadInMB must not exceed {_MOST_MEGABYTES} MB.")
     _check_processing(request)

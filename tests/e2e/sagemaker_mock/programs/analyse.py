@@ -7,15 +7,16 @@ import os
 import statistics
 from pathlib import Path
 
-BASE = Path(os.environ.get("SAGEMAKER_BASE_DIR", "/opt/ml"))
+ENV = dict(os.environ)
+BASE = Path(ENV.get("SAGEMAKER_BASE_DIR", "/opt/ml"))
 LEAST = 5
 
 
 def captured() -> list[list[float]]:
     """The features of every captured request."""
-    assert json.loads(os.environ["dataset_format"])["sagemakerCaptureJson"]
+    assert json.loads(ENV["dataset_format"])["sagemakerCaptureJson"]
     found = []
-    for path in sorted(Path(os.environ["dataset_source"]).rglob("*.jsonl")):
+    for path in sorted(Path(ENV["dataset_source"]).rglob("*.jsonl")):
         for line in path.read_text().splitlines():
             data = json.loads(line)["captureData"]["endpointInput"]["data"]
             found += [[float(value) for value in row.split(",")] for row in data.splitlines()]
@@ -24,7 +25,7 @@ def captured() -> list[list[float]]:
 
 def main() -> None:
     table = captured()
-    baseline = json.loads(Path(os.environ["baseline_statistics"]).read_text())["features"]
+    baseline = json.loads(Path(ENV["baseline_statistics"]).read_text())["features"]
     violations = []
     for number, feature in enumerate(baseline):
         usual = feature["numerical_statistics"]
@@ -37,7 +38,7 @@ def main() -> None:
                     "description": f"The mean is {mean:.3f}, it was {usual['mean']:.3f}.",
                 }
             )
-    out = Path(os.environ["output_path"])
+    out = Path(ENV["output_path"])
     (out / "statistics.json").write_text(json.dumps({"version": 0.0, "dataset": {"item_count": len(table)}}))
     if violations:
         (out / "constraint_violations.json").write_text(json.dumps({"violations": violations}))

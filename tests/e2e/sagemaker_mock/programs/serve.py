@@ -52,4 +52,6 @@ class Handler(BaseHTTPRequestHandler):
 
 
 port = int(os.environ.get("SAGEMAKER_BIND_TO_PORT") or 8080)
-ThreadingHTTPServer(("127.0.0.1" if "SAGEMAKER_BIND_TO_PORT" in os.environ else "0.0.0.0", port), Handler).serve_forever()
+ThreadingHTTPServer(
+    ("127.0.0.1" if "SAGEMAKER_BIND_TO_PORT" in os.environ else "0.0.0.0", port), Handler
+).serve_forever()

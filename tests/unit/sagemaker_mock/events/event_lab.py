@@ -7,13 +7,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import boto3
-from botocore.config import Config
+from mock_clients import SCOPE, MockLab
 
-from cloudml_sagemaker.mock.core.store import Document, Scope
+from cloudml_sagemaker.mock.core.store import Document
 from cloudml_sagemaker.mock.start import Mock
 
-SCOPE = Scope("123456789012", "us-east-1")
 ROLE = "arn:aws:iam::123456789012:role/ml"
 PIPELINE = "arn:aws:sagemaker:us-east-1:123456789012:pipeline/flow"
 
@@ -24,25 +22,13 @@ DEFINITION = {
 }
 
 
-class Lab:
+class Lab(MockLab):
     def __init__(self, mock: Mock) -> None:
-        self.mock = mock
-        self.world = mock.world
+        super().__init__(mock)
         self.events = self.client("events")
         self.scheduler = self.client("scheduler")
         self.sqs = self.client("sqs")
         self.sm = self.client("sagemaker")
-
-    def client(self, service: str) -> Any:
-        config = Config(parameter_validation=False, retries={"total_max_attempts": 1})
-        return boto3.client(
-            service,
-            region_name=SCOPE.region,
-            endpoint_url=self.mock.url,
-            aws_access_key_id="k",
-            aws_secret_access_key="s",
-            config=config,
-        )
 
     def queue(self, name: str) -> tuple[str, str]:
         """URL and ARN of a new queue."""

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import boto3
-from botocore.config import Config
+from mock_clients import client
 
 from cloudml_sagemaker.mock.core.store import Scope
 from cloudml_sagemaker.mock.start import Mock
@@ -22,13 +21,6 @@ IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/ml:1"
 SCOPE = Scope("123456789012", REGION)
 SERVER = Path(__file__).with_name("model_server.py")
 TYPE = "ml.m5.large"
-_SESSION = boto3.session.Session(aws_access_key_id="k", aws_secret_access_key="s", region_name=REGION)
-
-
-def client(url: str, service: str) -> Any:
-    """A boto3 client of the mock, without checks of its own and without retries."""
-    config = Config(parameter_validation=False, retries={"total_max_attempts": 1})
-    return _SESSION.client(service, endpoint_url=url, config=config)
 
 
 def until(check: Callable[[], Any], what: str = "it", seconds: float = 20.0) -> Any:

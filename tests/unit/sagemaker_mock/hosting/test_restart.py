@@ -8,9 +8,11 @@ from pathlib import Path
 
 from hosting_host import Host
 
+from cloudml_sagemaker.mock.core.store import Scope
 from cloudml_sagemaker.mock.options import Options
 from cloudml_sagemaker.mock.start import start
 
+SCOPE = Scope("123456789012", "us-east-1")
 POLICY = {
     "BlueGreenUpdatePolicy": {
         "TrafficRoutingConfiguration": {
@@ -48,6 +50,31 @@ def test_a_canary_goes_on_after_a_restart(tmp_path: Path, options: Options) -> N
         host.settle()
         assert host.describe()["EndpointConfigName"] == "next"
         assert host.split(10) == {"new:": 10}
+    finally:
+        second.stop()
+
+
+def test_what_waits_to_be_written_is_written_when_the_mock_goes_down(tmp_path: Path, options: Options) -> None:
+    kept = replace(options, state=tmp_path / "state", hold=True)
+    capture = {
+        "InitialSamplingPercentage": 100,
+        "DestinationS3Uri": "s3://data/capture",
+        "CaptureOptions": [{"CaptureMode": "Input"}],
+    }
+    first = start(kept)
+    try:
+        host = Host(first)
+        host.bucket()
+        host.endpoint(DataCaptureConfig=capture)
+        host.invoke("1")
+        assert host.keys("data", "capture/") == []
+    finally:
+        first.stop()
+    second = start(kept)
+    try:
+        assert len(Host(second).keys("data", "capture/live/main/")) == 1
+        listed = second.world.aws.client("cloudwatch", SCOPE).list_metrics(Namespace="AWS/SageMaker")["Metrics"]
+        assert "Invocations" in {metric["MetricName"] for metric in listed}
     finally:
         second.stop()
 

@@ -6,38 +6,24 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import boto3
-from botocore.config import Config
+from mock_clients import MockLab
 
-from cloudml_sagemaker.mock.core.store import Document, Scope
+from cloudml_sagemaker.mock.core.store import Document
 from cloudml_sagemaker.mock.start import Mock
 
 ROLE = "arn:aws:iam::123456789012:role/ml"
 IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/ml:1"
-SCOPE = Scope("123456789012", "us-east-1")
 BUCKET = "data"
 
 
-class Lab:
+class Lab(MockLab):
     """Requests over HTTP by real clients; `python(...)` is a container's command."""
 
     def __init__(self, mock: Mock) -> None:
-        self.mock = mock
-        self.world = mock.world
+        super().__init__(mock)
         self.s3 = self.client("s3")
         self.sm = self.client("sagemaker")
         self.s3.create_bucket(Bucket=BUCKET)
-
-    def client(self, service: str) -> Any:
-        config = Config(parameter_validation=False, retries={"total_max_attempts": 1})
-        return boto3.client(
-            service,
-            region_name=SCOPE.region,
-            endpoint_url=self.mock.url,
-            aws_access_key_id="k",
-            aws_secret_access_key="s",
-            config=config,
-        )
 
     def put(self, **objects: str | bytes) -> None:
         for key, body in objects.items():

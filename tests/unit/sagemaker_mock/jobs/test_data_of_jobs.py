@@ -7,7 +7,8 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from job_lab import BUCKET, SCOPE, Lab
+from job_lab import BUCKET, Lab
+from mock_clients import SCOPE
 
 from cloudml_sagemaker.mock.core import s3
 from cloudml_sagemaker.mock.jobs.folders import tar

@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from job_lab import BUCKET, IMAGE, SCOPE, Lab, channel, source, target
+from job_lab import BUCKET, IMAGE, Lab, channel, source, target
+from mock_clients import SCOPE
 
 from cloudml_sagemaker.mock.core import container, logs
 from cloudml_sagemaker.mock.options import Options

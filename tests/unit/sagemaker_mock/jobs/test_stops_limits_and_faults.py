@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from job_lab import BUCKET, SCOPE, Lab, target
+from job_lab import BUCKET, Lab, target
+from mock_clients import SCOPE
 
 from cloudml.mocks.faults import Fault
 from cloudml_sagemaker.mock.jobs import life, processes

@@ -10,7 +10,8 @@ import tarfile
 from typing import Any
 
 import pytest
-from job_lab import BUCKET, IMAGE, SCOPE, Lab, channel
+from job_lab import BUCKET, IMAGE, Lab, channel
+from mock_clients import SCOPE
 
 GROUP = "/aws/sagemaker/TrainingJobs"
 LOOK = """

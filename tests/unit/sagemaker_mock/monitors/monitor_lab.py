@@ -9,13 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import boto3
-from botocore.config import Config
+from mock_clients import SCOPE, MockLab
 
-from cloudml_sagemaker.mock.core.store import Scope
 from cloudml_sagemaker.mock.start import Mock
 
-SCOPE = Scope("123456789012", "us-east-1")
 ROLE = "arn:aws:iam::123456789012:role/ml"
 IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/monitor:1"
 MODEL_SERVER = Path(__file__).with_name("monitored_model.py")
@@ -36,25 +33,13 @@ out = pathlib.Path(os.environ["output_path"])
 """
 
 
-class Lab:
+class Lab(MockLab):
     def __init__(self, mock: Mock, *, bucket: bool = True) -> None:
-        self.mock = mock
-        self.world = mock.world
+        super().__init__(mock)
         self.sm = self.client("sagemaker")
         self.s3 = self.client("s3")
         if bucket:
             self.s3.create_bucket(Bucket="data")
-
-    def client(self, service: str) -> Any:
-        config = Config(parameter_validation=False, retries={"total_max_attempts": 1})
-        return boto3.client(
-            service,
-            region_name=SCOPE.region,
-            endpoint_url=self.mock.url,
-            aws_access_key_id="k",
-            aws_secret_access_key="s",
-            config=config,
-        )
 
     def advance(self, seconds: float = 0.0) -> None:
         self.world.clock.advance(seconds)  # type: ignore[attr-defined]

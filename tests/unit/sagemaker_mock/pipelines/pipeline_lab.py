@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import ClientError
+from mock_clients import client
 
 from cloudml_sagemaker.mock.core.store import Scope
 from cloudml_sagemaker.mock.start import Mock
@@ -137,18 +136,6 @@ class Done:
         kind = self.steps[step]["Metadata"]
         rows = (kind.get("Lambda") or kind["Callback"])["OutputParameters"]
         return {row["Name"]: row["Value"] for row in rows}
-
-
-def client(url: str, service: str) -> Any:
-    """A boto3 client without its own checks and retries."""
-    return boto3.client(
-        service,
-        region_name=SCOPE.region,
-        endpoint_url=url,
-        aws_access_key_id="k",
-        aws_secret_access_key="s",
-        config=Config(parameter_validation=False, retries={"total_max_attempts": 1}),
-    )
 
 
 @dataclass

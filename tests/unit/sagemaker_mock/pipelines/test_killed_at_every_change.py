@@ -20,9 +20,8 @@ from cloudml_sagemaker.mock.start import Mock, start
 
 
 def begin(state: Path) -> Mock:
-    mock = start(Options(state=state, images=(f"*={sys.prefix}",), hold=True))
-    mock.lambdas.update(good=lambda event: {"n": 1}, bad=lambda event: 1 / 0)
-    return mock
+    functions = {"good": lambda event: {"n": 1}, "bad": lambda event: 1 / 0}
+    return start(Options(state=state, images=(f"*={sys.prefix}",), hold=True, functions=functions))
 
 
 LOOP = {

@@ -4,34 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-import boto3
 import pytest
-from botocore.config import Config
 from botocore.exceptions import ClientError
+from mock_clients import SCOPE, MockLab
 
-from cloudml_sagemaker.mock.core.store import Scope
 from cloudml_sagemaker.mock.start import Mock
 
-SCOPE = Scope("123456789012", "us-east-1")
 
-
-class Lab:
+class Lab(MockLab):
     def __init__(self, mock: Mock) -> None:
-        self.mock = mock
-        self.world = mock.world
+        super().__init__(mock)
         self.sm = self.client("sagemaker")
         self.metrics = self.client("sagemaker-metrics")
-
-    def client(self, service: str) -> Any:
-        config = Config(parameter_validation=False, retries={"total_max_attempts": 1})
-        return boto3.client(
-            service,
-            region_name=SCOPE.region,
-            endpoint_url=self.mock.url,
-            aws_access_key_id="k",
-            aws_secret_access_key="s",
-            config=config,
-        )
 
     def keep(self, kind: str, name: str, **document: Any) -> None:
         """A document of another room, as that would keep it."""

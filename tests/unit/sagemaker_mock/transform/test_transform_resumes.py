@@ -8,9 +8,8 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
-import boto3
+from mock_clients import client
 from transform_lab import RULE, Lab
 
 from cloudml_sagemaker.mock.options import Options
@@ -18,12 +17,7 @@ from cloudml_sagemaker.mock.start import start
 
 
 def lab_at(url: str) -> Lab:
-    def client(service: str) -> Any:
-        return boto3.client(
-            service, region_name="us-east-1", endpoint_url=url, aws_access_key_id="k", aws_secret_access_key="s"
-        )
-
-    return Lab(client("s3"), client("sagemaker"), client("logs"))
+    return Lab(client(url, "s3"), client(url, "sagemaker"), client(url, "logs"))
 
 
 def test_a_killed_mock_runs_its_transform_jobs_again(tmp_path: Path) -> None:

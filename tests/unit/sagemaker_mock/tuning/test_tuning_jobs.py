@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from mock_clients import client
 from tuning_lab import LINEAR, SCORE, Tuning, config, definition
 
 
@@ -196,8 +196,8 @@ def test_hyperband_stops_weak_trials_and_those_beyond_the_largest_resource(tunin
     program = """
 import time
 x = float(h["x"])
-for step in range(60):
-    print(f"auc={x * (step + 1) / 60};", flush=True)
+for step in range(120):
+    print(f"auc={x * (step + 1) / 120};", flush=True)
     time.sleep(0.1)
 """
     told = config("Hyperband", most=5, parallel=4, ParameterRanges=LINEAR)
@@ -205,8 +205,8 @@ for step in range(60):
     job = tuning.wait("band", seconds=90)
     assert job["HyperParameterTuningJobStatus"] == "Completed"
     trials = tuning.trials("band")
-    assert {trial["TrainingJobStatus"] for trial in trials} == {"Stopped"}  # none runs its 6 seconds
-    # 60 steps at x=1 would end at 1; whatever ran 9..~16 steps stays below a half.
+    assert {trial["TrainingJobStatus"] for trial in trials} == {"Stopped"}  # none runs its 12 seconds
+    # 120 steps at x=1 would end at 1; what is stopped soon after 9 stays far below a half.
     assert value(job["BestTrainingJob"]) < 0.5
 
 
@@ -306,9 +306,11 @@ def test_twenty_trials_take_little_more_than_their_processes(tuning: Tuning) -> 
     assert time.monotonic() - began < 30  # a guard against waiting by mistake, not a benchmark
 
 
-def test_the_time_limit_ends_a_job_by_the_clock(held: Any, client_of: Callable[..., Any]) -> None:
-    tuning = Tuning(client_of(held.url, "sagemaker"))
-    client_of(held.url, "s3").create_bucket(Bucket="out")
+@pytest.mark.parametrize(("choice", "status"), [("complete", "Completed"), ("stop", "Stopped")])
+def test_the_time_limit_ends_a_job_by_the_clock(held: Any, choice: str, status: str) -> None:
+    held.world.switches.set("tuning-time-limit", choice)
+    tuning = Tuning(client(held.url, "sagemaker"))
+    client(held.url, "s3").create_bucket(Bucket="out")
     faults = held.world.faults
     faults.add(faults.parse("hang:TrainingJob/*,after=1"))
     told = config(most=9, parallel=2)
@@ -318,6 +320,6 @@ def test_the_time_limit_ends_a_job_by_the_clock(held: Any, client_of: Callable[.
     assert tuning.seen("limit")["HyperParameterTuningJobStatus"] == "InProgress"
     held.world.clock.advance(2)
     job = tuning.wait("limit")
-    assert job["HyperParameterTuningJobStatus"] == "Completed"
+    assert job["HyperParameterTuningJobStatus"] == status
     assert job["ConsumedResources"]["RuntimeInSeconds"] == 600
     assert {trial["TrainingJobStatus"] for trial in tuning.trials("limit")} == {"Completed", "Stopped"}

@@ -6,11 +6,10 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
+from mock_clients import client
 from tuning_lab import RULE, Tuning, config, definition
 
 from cloudml_sagemaker.mock.options import Options
@@ -21,17 +20,15 @@ GRID = {"CategoricalParameterRanges": [{"Name": "x", "Values": ["0.1", "0.2", "0
 
 
 @pytest.mark.parametrize("strategy", ["Grid", "Bayesian"])
-def test_a_killed_mock_goes_on_with_its_tuning_jobs(
-    tmp_path: Path, client_of: Callable[..., Any], strategy: str
-) -> None:
+def test_a_killed_mock_goes_on_with_its_tuning_jobs(tmp_path: Path, strategy: str) -> None:
     command = [sys.executable, "-m", "cloudml", "mock", "sagemaker", "--state", str(tmp_path), "--output", "json"]
     process = subprocess.Popen([*command, "--image", RULE], stdout=subprocess.PIPE, text=True)
     told = config("Grid", most=6, ParameterRanges=GRID) if strategy == "Grid" else config("Bayesian", most=6)
     try:
         assert process.stdout is not None
         url = json.loads(process.stdout.readline())["url"]
-        client_of(url, "s3").create_bucket(Bucket="out")
-        tuning = Tuning(client_of(url, "sagemaker"))
+        client(url, "s3").create_bucket(Bucket="out")
+        tuning = Tuning(client(url, "sagemaker"))
         tuning.create("on", told, definition(PROGRAM))
         tuning.wait("on", until=lambda job: job["TrainingJobStatusCounters"]["Completed"] >= 2)
         before = {trial["TrainingJobName"]: trial for trial in tuning.trials("on")}
@@ -40,7 +37,7 @@ def test_a_killed_mock_goes_on_with_its_tuning_jobs(
         process.communicate(timeout=30)
     again = start(Options(state=tmp_path, images=(RULE,)))
     try:
-        tuning = Tuning(client_of(again.url, "sagemaker"))
+        tuning = Tuning(client(again.url, "sagemaker"))
         job = tuning.wait("on")
         after = {trial["TrainingJobName"]: trial for trial in tuning.trials("on")}
     finally:
