@@ -30,16 +30,20 @@ class Timer:
     cancelled: bool = field(compare=False, default=False)
 
     def cancel(self) -> None:
-        """Never make the call."""
+        """Never make the call, and let go of what it holds."""
         self.cancelled = True
+        self.action = _nothing
 
 
-@dataclass
+def _nothing() -> None:
+    """What a cancelled timer does."""
+
+
+@dataclass(eq=False)
 class Work:
     """Real work under way; `end` may be called more than once."""
 
     clock: _Timers
-    ended: bool = False
 
     def end(self) -> None:
         """The work is done."""
@@ -71,15 +75,22 @@ class Clock(Protocol):
         """Make no more calls."""
 
 
+_GRACE = 1.0
+"""Real seconds that work which outlasted the patience has to end after a call, which may have been its time limit."""
+_TIDY = 256
+"""Timers on the heap before those that were cancelled are looked for."""
+
+
 class _Timers:
-    """The timers and the count of real work, for both clocks."""
+    """The timers and the real work, for both clocks."""
 
     def __init__(self) -> None:
         self._heap: list[Timer] = []
         self._numbers = itertools.count()
         self._changed = threading.Condition()
-        self._working = 0
+        self._working: set[Work] = set()
         self._closed = False
+        self._tidy_at = _TIDY
 
     def now(self) -> datetime:
         raise NotImplementedError
@@ -87,24 +98,32 @@ class _Timers:
     def call_at(self, when: datetime, action: Callable[[], None], name: str = "") -> Timer:
         timer = Timer(when, next(self._numbers), action, name)
         with self._changed:
-            heapq.heappush(self._heap, timer)
-            self._changed.notify_all()
+            if not self._closed:
+                self._push(timer)
         return timer
+
+    def _push(self, timer: Timer) -> None:
+        heapq.heappush(self._heap, timer)
+        if len(self._heap) >= self._tidy_at:
+            # Most time limits are cancelled long before they are due.
+            self._heap = [live for live in self._heap if not live.cancelled]
+            heapq.heapify(self._heap)
+            self._tidy_at = max(_TIDY, 2 * len(self._heap))
+        self._changed.notify_all()
 
     def call_in(self, seconds: float, action: Callable[[], None], name: str = "") -> Timer:
         return self.call_at(self.now() + timedelta(seconds=seconds), action, name)
 
     def begin(self) -> Work:
+        work = Work(self)
         with self._changed:
-            self._working += 1
-        return Work(self)
+            self._working.add(work)
+        return work
 
     def finished(self, work: Work) -> None:
         with self._changed:
-            if not work.ended:
-                work.ended = True
-                self._working -= 1
-                self._changed.notify_all()
+            self._working.discard(work)
+            self._changed.notify_all()
 
     def close(self) -> None:
         with self._changed:
@@ -166,11 +185,12 @@ class RealClock(_Timers):
 
 
 class HeldClock(_Timers):
-    """Time that moves only by `advance`. It begins at `start` (UTC; default: now, to the second)."""
+    """Time that moves only by `advance`. It begins at `start` (UTC unless it names a zone; default: this second)."""
 
     def __init__(self, start: datetime | None = None) -> None:
         super().__init__()
-        self._now = start or datetime.now(UTC).replace(microsecond=0)
+        begin = start or datetime.now(UTC).replace(microsecond=0)
+        self._now = begin.replace(tzinfo=UTC) if begin.tzinfo is None else begin.astimezone(UTC)
         self._advancing = threading.Lock()
 
     def now(self) -> datetime:
@@ -180,12 +200,15 @@ class HeldClock(_Timers):
         """Move on by `seconds` and make the calls that fall due, each at its time and in order; returns the new time.
 
         Before each moment real work under way is waited for, at most `patience` real seconds: a process that hangs
-        does not hold time for ever.
+        holds time for that long, then hardly. Threads take turns. Raises ValueError for less than no time.
         """
+        if not seconds >= 0:
+            raise ValueError("time does not run back")
         with self._advancing:
             end = self._now + timedelta(seconds=seconds)
+            given_up: set[Work] = set()
             while True:
-                self.settle(patience)
+                self._settle(patience, given_up)
                 with self._changed:
                     timer = self._next()
                     if timer is None or timer.when > end:
@@ -197,11 +220,17 @@ class HeldClock(_Timers):
 
     def settle(self, patience: float = 30.0) -> bool:
         """Wait until no real work is under way; False when some still is after `patience` real seconds."""
-        limit = time.monotonic() + patience
+        return self._settle(patience, set())
+
+    def _settle(self, patience: float, given_up: set[Work]) -> bool:
+        """`settle`, with little patience for what was `given_up`; what outlasts the patience is added there."""
+        begin = time.monotonic()
         with self._changed:
             while self._working and not self._closed:
-                left = limit - time.monotonic()
+                ready = patience if self._working - given_up else min(patience, _GRACE)
+                left = begin + ready - time.monotonic()
                 if left <= 0:
+                    given_up |= self._working
                     return False
                 self._changed.wait(left)
         return True

@@ -6,6 +6,7 @@ against the subject at the place where such a fault can strike: an operation, a 
 
 from __future__ import annotations
 
+import math
 import random
 import threading
 from collections.abc import Collection, Iterable, Mapping
@@ -66,10 +67,8 @@ class Faults:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, fault: Fault) -> None:
-        """Arm a rule. Raises MockError for an unknown kind."""
-        if fault.kind not in self.kinds:
-            hint = f"kinds: {', '.join(sorted(self.kinds))}"
-            raise MockError(f"there is no fault {fault.kind!r}", hint=hint)
+        """Arm a rule. Raises MockError for an unknown kind, and for numbers by which it could never strike."""
+        self._check(fault, "")
         with self._lock:
             self._armed.append(_Armed(fault, random.Random(fault.seed)))  # noqa: S311 - chance in a test, not a secret
 
@@ -86,11 +85,22 @@ class Faults:
                 form = "KIND:PATTERN[,count=N][,after=N][,probability=P][,seed=N][,seconds=S]"
                 raise MockError(f"{option!r} is no option of a fault rule", where=text, hint=f"write {form}") from None
         fault = Fault(kind.strip(), pattern.strip() or "*", **values)  # type: ignore[arg-type]
-        if fault.kind not in self.kinds:
-            raise MockError(
-                f"there is no fault {fault.kind!r}", where=text, hint=f"kinds: {', '.join(sorted(self.kinds))}"
-            )
+        self._check(fault, text)
         return fault
+
+    def _check(self, fault: Fault, where: str) -> None:
+        if fault.kind not in self.kinds:
+            hint = f"kinds: {', '.join(sorted(self.kinds))}"
+            raise MockError(f"there is no fault {fault.kind!r}", where=where, hint=hint)
+        bounds = (
+            ("count", fault.count is None or fault.count >= 1, "1 or more"),
+            ("after", fault.after >= 0, "0 or more"),
+            ("probability", 0 < fault.probability <= 1, "more than 0, at most 1"),
+            ("seconds", 0 <= fault.seconds < math.inf, "0 or more"),
+        )
+        for name, fits, wanted in bounds:
+            if not fits:
+                raise MockError(f"{name}={getattr(fault, name)} is no {name} of a fault", where=where, hint=wanted)
 
     def strike(self, place: str, *subjects: str, kinds: Collection[str] = ()) -> Fault | None:
         """The fault that strikes now at `place`, if any: the first rule whose pattern matches one of `subjects`.

@@ -53,6 +53,16 @@ class ImageMap:
         self._rules = tuple(_parse(text) for text in (*rules, *defaults))
         self._path = os.environ.get("PATH", os.defpath) if path is None else path
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the rules name by a path that is not there. No mistake for certain: a job's own files may bring it."""
+        programs = [(rule.text, rule.words[0]) for rule in self._rules if rule.words and "/" in rule.words[0]]
+        return tuple(
+            f"{program} of the image rule {text!r} is not on this machine"
+            for text, program in programs
+            if not Path(program).exists()
+        )
+
     def resolve(
         self, image: str, entrypoint: Sequence[str] = (), arguments: Sequence[str] = (), default: Sequence[str] = ()
     ) -> Resolved:

@@ -26,10 +26,14 @@ class MockControl:
     """
 
     def __init__(self, url: str, timeout: float = 60.0) -> None:
-        parts = urlsplit(url)
-        if parts.scheme != "http" or not parts.hostname:
+        try:
+            parts = urlsplit(url)
+            host, port = parts.hostname, parts.port or 80
+        except ValueError:
+            host = None
+        if not host or parts.scheme != "http":
             raise MockError(f"{url!r} is no url of a mock", hint="it looks like http://127.0.0.1:PORT")
-        self._host, self._port = parts.hostname, parts.port or 80
+        self._host, self._port = host, port
         self._timeout = timeout
         self.url = url
 
@@ -91,6 +95,8 @@ class MockControl:
             raise MockError(f"the mock does not answer: {error or type(error).__name__}", where=self.url) from error
         finally:
             connection.close()
+        if not isinstance(document, dict):
+            raise MockError("what answers there is no mock", where=self.url)
         if response.status != 200:
             raise MockError(document.get("message", "refused"), hint=document.get("hint", ""), where=self.url)
-        return dict(document)
+        return document

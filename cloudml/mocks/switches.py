@@ -44,10 +44,6 @@ class Switches:
             raise MockError(f"switch {name} has no choice {choice!r}", hint=f"choices: {', '.join(switch.choices)}")
         self._chosen[name] = choice
 
-    def reset(self) -> None:
-        """All defaults again."""
-        self._chosen.clear()
-
     def in_force(self) -> dict[str, str]:
         """Every switch and its choice."""
         return {name: self[name] for name in self._table}

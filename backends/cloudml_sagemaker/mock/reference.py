@@ -42,22 +42,41 @@ _ROOMS: Mapping[str, tuple[str, str]] = {
     "pipelines": (
         "Pipelines",
         "Definitions that AWS's own SageMaker SDK wrote, run to their ends and, broken, to their refusals; a reference "
-        "interpreter on random definitions; the developer guide.",
+        "interpreter on random definitions; the developer guide; mocks killed at every change of an execution.",
     ),
     "jobs": (
         "Processing and training jobs",
-        "The container contract of the developer guide; programs that write down what they saw.",
+        "The container contract of the developer guide, by programs that write down what they saw; rules of the API "
+        "reference; on demand, the SDK's LocalSession, which runs the same requests in real containers.",
     ),
-    "tuning": ("Tuning jobs", "The API reference; Optuna as the sampler; counts and orders by arithmetic."),
-    "transform": ("Batch transform", "The API reference and the developer guide; small model servers."),
+    "tuning": (
+        "Tuning jobs",
+        "Trials that are real processes, counted; ranges, scalings and rules of stopping by arithmetic.",
+    ),
+    "transform": (
+        "Batch transform",
+        "The developer guide's examples of filters and joins; small model servers, and what they left in S3.",
+    ),
     "hosting": (
         "Models and endpoints",
-        "The deployment guardrails of the developer guide, by a clock that the tests hold; small model servers.",
+        "The deployment guardrails of the developer guide, by a clock that the tests hold: small model servers, and "
+        "the traffic that they really got; on demand, the SDK's LocalSession.",
     ),
-    "registry": ("Model registry", "The API reference; botocore's service model."),
-    "monitors": ("Monitoring", "The developer guide's rules for schedules, files and environment variables."),
-    "events": ("Events and schedules", "The EventBridge user guide's examples of patterns, cron and rate expressions."),
-    "tracking": ("Metrics, search, lineage and experiments", "The API reference; botocore's service model."),
+    "registry": ("Model registry", "The API reference's rules for versions, approval, updates and lists."),
+    "monitors": (
+        "Monitoring",
+        "The developer guide's schedules, files, environment variables and ground truth, by an analysis program that "
+        "writes down what it saw; an endpoint that really captures.",
+    ),
+    "events": (
+        "Events and schedules",
+        "The EventBridge user guide's examples of patterns, inputs, cron and rate expressions; the events that "
+        "SageMaker's developer guide shows; what targets really received.",
+    ),
+    "tracking": (
+        "Metrics, search, lineage and experiments",
+        "The API reference's operators and rules; aggregates by Python's own statistics.",
+    ),
 }
 """By room: its title, and what it is verified by."""
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import importlib.util
 import logging
+import os
 import shutil
 import sqlite3
 import tempfile
@@ -42,6 +44,8 @@ from cloudml_sagemaker.mock.rooms import install
 log = logging.getLogger(__name__)
 
 REGION = "us-east-1"
+_ENDING_SECONDS = 5.0
+"""Real seconds that the threads of jobs have to end once their processes were killed."""
 
 
 class Mock:
@@ -50,6 +54,8 @@ class Mock:
     def __init__(self, options: Options) -> None:
         self._options = options
         self._changing = threading.RLock()
+        self._process = os.getpid()
+        self._stopped = False
         with ExitStack() as undo:
             self._folder = _folder(options, undo)
             journal = Journal(self._folder / "moto") if options.state else None
@@ -66,6 +72,7 @@ class Mock:
             self._journal = journal
             self._undo = undo.pop_all()
         self._server.start()
+        atexit.register(self._at_exit)
 
     @property
     def environment(self) -> Mapping[str, str]:
@@ -108,11 +115,17 @@ class Mock:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What a person should know about this start."""
-        return tuple(self._journal.warnings) if self._journal is not None else ()
+        state = self._journal.warnings if self._journal is not None else ()
+        return (*state, *self.world.images.warnings)
 
     def reset(self) -> None:
-        """Forget everything, moto's services too: a new world with the same options at the same url."""
+        """Forget everything, moto's services too: a new world with the same options at the same url.
+
+        Raises MockError after `stop`.
+        """
         with self._changing:
+            if self._stopped:
+                raise MockError("the mock was stopped", hint="start another")
             self._application.leave()
             self._end()
             self._behind.reset()
@@ -120,14 +133,23 @@ class Mock:
             self.world = self._build()
 
     def stop(self) -> None:
-        """Take it down: no process of a job or an endpoint stays."""
+        """Take it down: no process of a job or an endpoint stays. May be called more than once."""
         with self._changing:
+            if self._stopped:
+                return
+            self._stopped = True
+            atexit.unregister(self._at_exit)
             self.world.closing.set()
             self._server.stop()
             if self._options.hold:
                 keep_time(self.world)
             self._end()
             self._undo.close()
+
+    def _at_exit(self) -> None:
+        """The program forgot to stop its mock. A fork of it must not take down what is its parent's."""
+        if os.getpid() == self._process:
+            self.stop()
 
     def _build(self) -> World:
         world = _world(self._options, self._folder, self._behind)
@@ -230,8 +252,10 @@ def _close(world: World) -> None:
     world.clock.close()
     world.workers.close()
     world.sandbox.close()
+    world.workers.join(_ENDING_SECONDS)
     world.bus.close()
-    world.store.close()
+    with world.lock:
+        world.store.close()
 
 
 def _empty(folder: Path) -> None:

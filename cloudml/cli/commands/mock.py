@@ -35,10 +35,9 @@ def _time(_ctx: click.Context, _option: click.Parameter, text: str | None) -> da
 
 
 def _pairs(_ctx: click.Context, option: click.Parameter, words: tuple[str, ...]) -> dict[str, str]:
-    found = dict(word.partition("=")[::2] for word in words)
-    if any("=" not in word for word in words):
+    if any(not name or not equals for name, equals, _ in (word.partition("=") for word in words)):
         raise click.BadParameter(f"write {option.metavar}")
-    return found
+    return dict(word.partition("=")[::2] for word in words)
 
 
 @click.command()

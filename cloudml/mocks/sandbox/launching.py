@@ -125,6 +125,9 @@ class Launcher:
         for process in live:
             process.close()
         if self._channel is not None:
+            # A fork of this process may hold it too, so closing alone would not end it.
+            with contextlib.suppress(OSError):
+                self._channel.shutdown(socket.SHUT_RDWR)
             self._channel.close()
         if self._process is not None:
             try:

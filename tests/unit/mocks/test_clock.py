@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
+import weakref
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
+from cloudml.mocks import clock as clocks
 from cloudml.mocks.clock import HeldClock, RealClock
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -138,3 +141,91 @@ def test_a_closed_clock_makes_no_calls() -> None:
     clock.close()
     time.sleep(0.05)
     assert seen == []
+
+
+def test_time_does_not_run_back() -> None:
+    clock = HeldClock(START)
+    for seconds in (-1, float("nan")):
+        with pytest.raises(ValueError, match="back"):
+            clock.advance(seconds)
+    assert clock.now() == START
+
+
+def test_a_start_without_a_zone_is_utc() -> None:
+    assert HeldClock(START.replace(tzinfo=None)).now() == START
+    assert HeldClock(START.astimezone(timezone(timedelta(hours=9)))).now().utcoffset() == timedelta(0)
+
+
+def test_work_that_hangs_is_not_waited_for_at_every_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clocks, "_GRACE", 0.01)
+    clock = HeldClock(START)
+    calls: list[int] = []
+    for number in range(5):
+        clock.call_in(1 + number, lambda: calls.append(1))
+    begun = time.monotonic()
+    with clock.begin():
+        clock.advance(10, patience=0.5)
+    # The patience once; the patience for each of five calls and the end would be three seconds.
+    assert 0.5 <= time.monotonic() - begun < 2.5
+    assert len(calls) == 5
+
+
+def test_work_that_a_call_ends_is_waited_for_though_it_hung_before() -> None:
+    clock = HeldClock(START)
+    work = clock.begin()
+    ended: list[str] = []
+
+    def end() -> None:
+        ended.append("told")
+        work.end()
+
+    clock.call_in(60, lambda: threading.Timer(0.2, end).start())
+    clock.advance(60, patience=0.3)
+    assert ended == ["told"]
+
+
+def test_cancelled_calls_are_forgotten_long_before_they_are_due() -> None:
+    class Held:
+        def __call__(self) -> None: ...
+
+    clock = HeldClock(START)
+    held = Held()
+    seen = weakref.ref(held)
+    clock.call_in(86400, held).cancel()
+    del held
+    gc.collect()
+    assert seen() is None
+    kept = [clock.call_in(10, lambda: None) for _ in range(3)]
+    timers = [weakref.ref(timer) for timer in kept]
+    for _ in range(5000):
+        timer = clock.call_in(86400, lambda: None)
+        timers.append(weakref.ref(timer))
+        timer.cancel()
+    del timer, kept
+    gc.collect()
+    assert sum(timer() is not None for timer in timers) < 1000
+    assert all(timer() is not None for timer in timers[:3])
+
+
+def test_threads_that_advance_at_once_take_turns() -> None:
+    clock = HeldClock(START)
+    times: list[datetime] = []
+
+    def tick() -> None:
+        times.append(clock.now())
+        clock.call_in(1, tick)
+
+    clock.call_in(1, tick)
+
+    def work() -> None:
+        for _ in range(20):
+            clock.begin().end()
+            clock.advance(5)
+
+    threads = [threading.Thread(target=work) for _ in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert clock.now() == START + timedelta(seconds=1000)
+    assert times == [START + timedelta(seconds=n) for n in range(1, 1001)]

@@ -19,7 +19,17 @@ def test_a_rule_is_read_from_text() -> None:
 
 @pytest.mark.parametrize(
     ("text", "word"),
-    [("melt:x", "throttle"), ("die:x,often=2", "often"), ("die:x,count=two", "count=two"), ("die:x,count", "count")],
+    [
+        ("melt:x", "throttle"),
+        ("die:x,often=2", "often"),
+        ("die:x,count=two", "count=two"),
+        ("die:x,count", "count"),
+        ("die:x,count=0", "1 or more"),
+        ("die:x,after=-1", "0 or more"),
+        ("die:x,seconds=nan", "0 or more"),
+        ("die:x,probability=50", "at most 1"),
+        ("die:x,probability=0", "more than 0"),
+    ],
 )
 def test_a_wrong_rule_says_what_would_be_right(text: str, word: str) -> None:
     with pytest.raises(MockError) as refused:
@@ -30,6 +40,8 @@ def test_a_wrong_rule_says_what_would_be_right(text: str, word: str) -> None:
 def test_an_unknown_kind_cannot_be_armed() -> None:
     with pytest.raises(MockError, match="melt"):
         Faults(KINDS).add(Fault("melt"))
+    with pytest.raises(MockError, match="probability"):
+        Faults(KINDS).add(Fault("die", probability=2))
 
 
 def test_count_and_after_are_counted_on_matches_only() -> None:
@@ -62,10 +74,11 @@ def test_chance_follows_the_seed() -> None:
 
 
 def test_switches_have_defaults_and_refuse_what_they_do_not_know() -> None:
-    switches = Switches([Switch("visible", ("yes", "no"), "about", "source")], {"visible": "no"})
+    switches = Switches(
+        [Switch("visible", ("yes", "no"), "", ""), Switch("hurried", ("never",), "", "")], {"visible": "no"}
+    )
     assert switches["visible"] == "no"
-    switches.reset()
-    assert switches.in_force() == {"visible": "yes"}
+    assert switches.in_force() == {"visible": "no", "hurried": "never"}
     with pytest.raises(MockError, match="yes, no"):
         switches.set("visible", "maybe")
     with pytest.raises(MockError, match="visible"):

@@ -171,3 +171,20 @@ def test_a_folder_that_is_no_environment_is_refused(tmp_path: Path) -> None:
 def test_without_a_path_the_process_own_is_searched(monkeypatch: pytest.MonkeyPatch, path: str) -> None:
     monkeypatch.setenv("PATH", path)
     assert ImageMap(["*=tool"]).resolve("x").argv == ("tool",)
+
+
+def test_a_path_that_is_not_there_is_warned_of(path: str, venv: Path, tmp_path: Path) -> None:
+    program(tmp_path / "run.sh")
+    gone = tmp_path / "gone" / "venv"
+    rules = [
+        f"a={gone}",
+        f"b={gone}/bin/python -m x",
+        "c=~/no-such",
+        f"d={tmp_path}/run.sh x",
+        f"e={venv}",
+        "f=tool /x",
+    ]
+    warnings = ImageMap(rules, [f"g={gone}"], path).warnings
+    assert [text.split("=")[0][-1] for text in warnings] == ["a", "b", "c", "g"]
+    assert f"{gone}/bin/python" in warnings[1]
+    assert ImageMap(["*=tool"], path=path).warnings == ()

@@ -1,20 +1,17 @@
-"""A mock a module, empty for each test; real boto3 clients over HTTP."""
+"""A mock for each test; real boto3 clients over HTTP."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from mock_clients import client
+from mock_clients import client, started
 
 from cloudml_sagemaker.mock.options import Options
-from cloudml_sagemaker.mock.start import Mock, start
-
-REGION = "us-east-1"
-ROLE = "arn:aws:iam::123456789012:role/ml"
-IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/ml:1"
+from cloudml_sagemaker.mock.start import Mock
 
 
 @pytest.fixture
@@ -25,7 +22,7 @@ def options() -> Options:
 
 @pytest.fixture
 def mock(options: Options) -> Iterator[Mock]:
-    running = start(options)
+    running = started(options)
     yield running
     running.stop()
 
@@ -33,9 +30,7 @@ def mock(options: Options) -> Iterator[Mock]:
 @pytest.fixture
 def held(options: Options) -> Iterator[Mock]:
     """A mock whose clock the test holds."""
-    from dataclasses import replace
-
-    running = start(replace(options, hold=True))
+    running = started(replace(options, hold=True))
     yield running
     running.stop()
 

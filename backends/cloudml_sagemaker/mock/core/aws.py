@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -15,6 +15,8 @@ from cloudml_sagemaker.mock.core.store import Scope
 WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 _MAKING = threading.Lock()
+_NOWHERE = "http://127.0.0.1:1"
+"""The endpoint of the clients; never looked up, as `Aws` answers in place of the network."""
 
 
 @cache
@@ -53,6 +55,7 @@ class Aws:
         self._clients: dict[tuple[str, Scope], Any] = {}
         self._lock = threading.Lock()
         self._accounts: dict[str, str] = {}
+        self._signed: dict[Scope, dict[str, str]] = {}
         self.changes = 0
         """How many requests to IAM were seen: what was read from it before is old when this has grown."""
 
@@ -79,6 +82,7 @@ class Aws:
         with self._lock:
             self._clients.clear()
             self._accounts.clear()
+            self._signed.clear()
 
     def credentials(self, scope: Scope) -> tuple[str, str, str | None]:
         """Access key, secret and session token that moto takes for the scope's account; what jobs are given too."""
@@ -95,8 +99,7 @@ class Aws:
             client = _session().client(
                 service,
                 region_name=region,
-                # The endpoint's name is never looked up: `_send` answers in place of the network.
-                endpoint_url="http://127.0.0.1:1",
+                endpoint_url=_NOWHERE,
                 config=_config(),
                 aws_access_key_id=key,
                 aws_secret_access_key=secret,
@@ -105,10 +108,29 @@ class Aws:
         client.meta.events.register("before-send", self._send)
         return client
 
+    def ask_s3(self, scope: Scope, method: str, path: str, body: bytes = b"", **headers: str) -> tuple[int, bytes]:
+        """Status and body of a plain request to S3; `path` is quoted. Half the time of a client's: nothing is signed,
+        no answer parsed, so only for what is done once an object."""
+        with self._lock:
+            signed = self._signed.get(scope)
+        if signed is None:
+            key, _, token = self.credentials(scope)
+            name = f"AWS4-HMAC-SHA256 Credential={key}/20260101/{scope.region}/s3/aws4_request"
+            signed = {"Authorization": f"{name}, SignedHeaders=host, Signature=0"}
+            signed |= {"X-Amz-Security-Token": token} if token else {}
+            with self._lock:
+                self._signed[scope] = signed
+        status, _, answer = self._answer(_environ(method, _NOWHERE + path, signed | headers, body))
+        return status, answer
+
     def _send(self, request: Any, **_: Any) -> Any:
         from botocore.awsrequest import AWSResponse
 
-        environ = _environ(request)
+        environ = _environ(request.method, request.url, request.headers, _bytes(request.body))
+        status, headers, body = self._answer(environ)
+        return AWSResponse(request.url, status, _Headers(headers), _Raw(body))
+
+    def _answer(self, environ: dict[str, Any]) -> tuple[int, list[tuple[str, str]], bytes]:
         answer: dict[str, Any] = {}
 
         def start_response(
@@ -124,7 +146,7 @@ class Aws:
             close = getattr(chunks, "close", None)
             if close is not None:
                 close()
-        return AWSResponse(request.url, answer["status"], _Headers(answer["headers"]), _Raw(body))
+        return answer["status"], answer["headers"], body
 
 
 class _Raw(io.BytesIO):
@@ -147,40 +169,38 @@ def _Headers(pairs: list[tuple[str, str]]) -> Any:  # noqa: N802 - it makes boto
     return headers
 
 
-def _environ(request: Any) -> dict[str, Any]:
-    url = urlsplit(request.url)
-    body = request.body
-    if body is None:
-        stream: Any = io.BytesIO()
-        length = 0
-    elif isinstance(body, bytes | bytearray | str):
-        data = body.encode() if isinstance(body, str) else bytes(body)
-        stream, length = io.BytesIO(data), len(data)
-    else:
-        data = body.read()
-        stream, length = io.BytesIO(data), len(data)
+def _bytes(body: Any) -> bytes:
+    """A body as botocore may have it: bytes, text, a file, or nothing."""
+    if isinstance(body, str):
+        return body.encode()
+    return bytes(body.read() if hasattr(body, "read") else body or b"")
+
+
+def _environ(method: str, target: str, headers: Mapping[str, Any], body: bytes) -> dict[str, Any]:
+    url = urlsplit(target)
+    raw = target[len(f"{url.scheme}://{url.netloc}") :]
     environ: dict[str, Any] = {
-        "REQUEST_METHOD": request.method,
+        "REQUEST_METHOD": method,
         "SCRIPT_NAME": "",
         "PATH_INFO": unquote(url.path, "latin-1"),
-        "RAW_URI": request.url[len(f"{url.scheme}://{url.netloc}") :],
-        "REQUEST_URI": request.url[len(f"{url.scheme}://{url.netloc}") :],
+        "RAW_URI": raw,
+        "REQUEST_URI": raw,
         "QUERY_STRING": url.query,
         "SERVER_NAME": "127.0.0.1",
         "SERVER_PORT": "1",
         "SERVER_PROTOCOL": "HTTP/1.1",
         "REMOTE_ADDR": "127.0.0.1",
         "HTTP_HOST": url.netloc,
-        "CONTENT_LENGTH": str(length),
+        "CONTENT_LENGTH": str(len(body)),
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": "http",
-        "wsgi.input": stream,
+        "wsgi.input": io.BytesIO(body),
         "wsgi.errors": io.StringIO(),
         "wsgi.multithread": True,
         "wsgi.multiprocess": False,
         "wsgi.run_once": False,
     }
-    for name, value in request.headers.items():
+    for name, value in headers.items():
         text = value.decode("latin-1") if isinstance(value, bytes) else str(value)
         key = name.upper().replace("-", "_")
         if key == "CONTENT_TYPE":

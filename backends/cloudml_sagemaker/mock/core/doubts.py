@@ -63,6 +63,12 @@ SWITCHES: tuple[Switch, ...] = (
         "sagemaker-python-sdk issue 2554: seen at run time in 2021, said to be caught at creation since 2022.",
     ),
     Switch(
+        "expression-for-list",
+        ("refuse", "allow"),
+        "An expression (a Get of a property) in the place of a whole list of a step's Arguments.",
+        "sagemaker-python-sdk issue 2345: creating the pipeline failed in 2021; the developer guide says nothing.",
+    ),
+    Switch(
         "nested-conditions",
         ("allow", "refuse"),
         "A Condition step inside a branch of another.",
@@ -152,6 +158,12 @@ SWITCHES: tuple[Switch, ...] = (
         ("paced", "at-once"),
         "A rolling deployment that is rolled back in batches: each is followed by the policy's wait, or none is.",
         "Developer guide, rolling deployments: back in batches of the size that is given; their pace is not.",
+    ),
+    Switch(
+        "monitor-schedule-events",
+        ("sent", "none"),
+        "Whether a monitoring schedule's change of status is put on EventBridge, with its description as detail.",
+        "EventBridge's reference lists SageMaker Monitoring Schedule State Change; the developer guide shows none.",
     ),
     Switch(
         "monitor-namespace",

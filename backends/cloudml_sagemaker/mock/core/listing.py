@@ -66,7 +66,7 @@ def _start(call: Call) -> int:
         return 0
     try:
         operation, start = json.loads(base64.urlsafe_b64decode(token))
-    except (binascii.Error, ValueError):
+    except (binascii.Error, ValueError, TypeError, RecursionError):
         raise validation("The provided NextToken is invalid.") from None
     if operation != call.operation or not isinstance(start, int) or start < 0:
         raise validation("The provided NextToken is invalid.")

@@ -6,6 +6,7 @@ An account in which nobody made a role is taken as one where IAM is not under te
 from __future__ import annotations
 
 import json
+from fnmatch import fnmatchcase
 from typing import Any
 from urllib.parse import unquote
 
@@ -15,6 +16,8 @@ from cloudml_sagemaker.mock.core.store import Scope
 from cloudml_sagemaker.mock.core.world import World
 
 _PRINCIPAL = "sagemaker.amazonaws.com"
+_ACTION = "sts:assumerole"
+"""In lower case: policies name actions in any, with wildcards (IAM user guide, policy element Action)."""
 
 
 def check(call: Call, role: str) -> None:
@@ -31,16 +34,17 @@ def assumable(world: World, scope: Scope, role: str, principal: str = _PRINCIPAL
     cache = world.rooms.setdefault("roles", {})
     key = (scope.account, role, principal)
     seen = cache.get(key)
-    if seen is not None and seen[0] == world.aws.changes:
+    changes = world.aws.changes  # before IAM is asked: a change meanwhile makes the answer old
+    if seen is not None and seen[0] == changes:
         return bool(seen[1])
     answer = _ask(world, scope, role, principal)
-    cache[key] = (world.aws.changes, answer)
+    cache[key] = (changes, answer)
     return answer
 
 
 def _ask(world: World, scope: Scope, role: str, principal: str) -> bool:
     iam = world.aws.client("iam", scope)
-    roles = iam.list_roles()["Roles"]
+    roles = [known for page in iam.get_paginator("list_roles").paginate() for known in page["Roles"]]
     if not any(not known["Path"].startswith("/aws-service-role/") for known in roles):
         return True
     found = next((known for known in roles if known["Arn"] == role), None)
@@ -56,7 +60,7 @@ def _trusts(policy: Any, principal: str) -> bool:
         if (
             statement.get("Effect") == "Allow"
             and {principal, "*"} & set(services)
-            and {"sts:AssumeRole", "*", "sts:*"} & set(actions)
+            and any(fnmatchcase(_ACTION, action.lower()) for action in actions)
         ):
             return True
     return False

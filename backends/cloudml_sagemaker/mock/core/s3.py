@@ -5,18 +5,23 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
-from collections.abc import Callable, Iterable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from html import unescape
 from pathlib import Path
 from typing import Any, BinaryIO
+from urllib.parse import quote
 
 from cloudml_sagemaker.mock.core.store import Scope
 from cloudml_sagemaker.mock.core.world import World
 
-_CHUNK = 1 << 20
 _PART = 64 << 20
 _MISSING = frozenset({"NoSuchBucket", "NoSuchKey", "404", "NotFound", "InvalidBucketName"})
+_NO_BUCKET = "The specified bucket does not exist"
+"""S3's words for NoSuchBucket (API reference, "Error responses")."""
+_PLAIN: Mapping[str, str] = {}
+_TOLD = re.compile("<(Code|Message)>(.*?)</", re.DOTALL)
 
 
 class S3Error(Exception):
@@ -30,8 +35,8 @@ class S3Error(Exception):
 class S3Missing(S3Error):
     """There is no such object, no object under the prefix, or no such bucket."""
 
-    def __init__(self, uri: str) -> None:
-        super().__init__(uri, f"No S3 objects found under S3 URL {uri}")
+    def __init__(self, uri: str, message: str = "") -> None:
+        super().__init__(uri, message or f"No S3 objects found under S3 URL {uri}")
 
 
 class S3Unsafe(S3Error):
@@ -63,32 +68,69 @@ def split_uri(uri: str) -> tuple[str, str]:
 
 
 @contextlib.contextmanager
-def _missing(uri: str) -> Iterator[None]:
+def _missing(uri: str, message: str = "") -> Iterator[None]:
     from botocore.exceptions import ClientError
 
     try:
         yield
     except ClientError as error:
         if error.response.get("Error", {}).get("Code") in _MISSING:
-            raise S3Missing(uri) from None
+            raise S3Missing(uri, message) from None
         raise S3Error(uri, str(error)) from error
+
+
+def _get(world: World, scope: Scope, uri: str, bucket: str, key: str) -> bytes:
+    status, body = world.aws.ask_s3(scope, "GET", _path(uri, bucket, key))
+    _refused(uri, status, body)
+    return body
+
+
+def _put(
+    world: World, scope: Scope, uri: str, bucket: str, key: str, data: bytes, headers: Mapping[str, str] = _PLAIN
+) -> None:
+    status, body = world.aws.ask_s3(scope, "PUT", _path(uri, bucket, key), data, **headers)
+    _refused(uri, status, body, _NO_BUCKET)
+
+
+def _path(uri: str, bucket: str, key: str) -> str:
+    """Of the request; without a key it would be one about the bucket."""
+    if not key:
+        raise S3Missing(uri)
+    return f"/{quote(bucket)}/{quote(_named(uri, key), safe='/~')}"
+
+
+def _named(uri: str, key: str) -> str:
+    """The key, which must be UTF-8 (S3 user guide, "Naming Amazon S3 objects"); a job's file may have any name."""
+    try:
+        key.encode()
+    except UnicodeEncodeError:
+        shown = os.fsencode(uri).decode(errors="backslashreplace")
+        raise S3Error(shown, f"The name of the object {shown} is not UTF-8.") from None
+    return key
+
+
+def _refused(uri: str, status: int, body: bytes, message: str = "") -> None:
+    if status < 300:
+        return
+    told = {name: unescape(text) for name, text in _TOLD.findall(body.decode(errors="replace"))}
+    code = told.get("Code", str(status))
+    if code in _MISSING:
+        raise S3Missing(uri, message)
+    text = told.get("Message", "No message")
+    raise S3Error(uri, f"{text} (Service: Amazon S3; Status Code: {status}; Error Code: {code})")
 
 
 def read(world: World, scope: Scope, uri: str) -> bytes:
     """The object's content. Raises S3Missing."""
     bucket, key = split_uri(uri)
-    with _missing(uri):
-        data: bytes = world.aws.client("s3", scope).get_object(Bucket=bucket, Key=key)["Body"].read()
-    return data
+    return _get(world, scope, uri, bucket, key)
 
 
 def write(world: World, scope: Scope, uri: str, data: bytes | str, content_type: str | None = None) -> None:
     """Put an object. Raises S3Missing when there is no such bucket."""
     bucket, key = split_uri(uri)
     body = data.encode() if isinstance(data, str) else data
-    more = {"ContentType": content_type} if content_type else {}
-    with _missing(uri):
-        world.aws.client("s3", scope).put_object(Bucket=bucket, Key=key, Body=body, **more)
+    _put(world, scope, uri, bucket, key, body, {"Content-Type": content_type} if content_type else {})
 
 
 def list_keys(world: World, scope: Scope, uri: str) -> list[tuple[str, int]]:
@@ -195,10 +237,9 @@ def _fetch(world: World, scope: Scope, entry: Entry, base: Path) -> Path:
         place.parent.mkdir(parents=True, exist_ok=True)
         if not place.parent.resolve().is_relative_to(base):
             raise S3Unsafe(entry.uri, f"{entry.uri} cannot be a file below a folder.")
-        with _missing(entry.uri):
-            body = world.aws.client("s3", scope).get_object(Bucket=entry.bucket, Key=entry.key)["Body"]
+        data = _get(world, scope, entry.uri, entry.bucket, entry.key)
         with open(place, "wb", opener=_no_links) as file:
-            shutil.copyfileobj(body, file, _CHUNK)
+            file.write(data)
     except (FileExistsError, NotADirectoryError, IsADirectoryError):
         raise S3Unsafe(
             entry.uri,
@@ -241,12 +282,12 @@ def upload_folder(world: World, scope: Scope, folder: Path, uri: str) -> list[st
 def upload_file(world: World, scope: Scope, path: Path, uri: str) -> None:
     """Put one file, in parts when it is large. Raises S3Missing when there is no such bucket."""
     bucket, key = split_uri(uri)
-    client = world.aws.client("s3", scope)
-    with open(path, "rb", opener=_no_links) as file, _missing(uri):
+    with open(path, "rb", opener=_no_links) as file:
         if os.fstat(file.fileno()).st_size <= _PART:
-            client.put_object(Bucket=bucket, Key=key, Body=file.read())
+            _put(world, scope, uri, bucket, key, file.read())
         else:
-            _upload_parts(client, bucket, key, file)
+            with _missing(uri, _NO_BUCKET):
+                _upload_parts(world.aws.client("s3", scope), bucket, _named(uri, key), file)
 
 
 def _upload_parts(client: Any, bucket: str, key: str, file: BinaryIO) -> None:

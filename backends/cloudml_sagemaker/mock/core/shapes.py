@@ -202,7 +202,7 @@ def _range(shape: Any, value: float, path: str) -> Iterator[str]:
 
 
 def prune(shape: Any, value: Any) -> Any:
-    """`value` with only what the response shape knows: private keys and nulls are left out, bytes become base64."""
+    """`value` with only what the response shape knows: private keys and nulls are left out."""
     if shape is None:
         return {}
     if shape.type_name == "structure" and isinstance(value, dict):

@@ -86,7 +86,8 @@ class Store:
         key = (kind, scope)
         found = self._tables.get(key)
         if found is None:
-            found = self._tables[key] = Table(self, kind, scope)
+            # In one step: two threads that ask first must not get two tables.
+            found = self._tables.setdefault(key, Table(self, kind, scope))
         return found
 
     def tables(self, kind: str) -> list[Table]:
@@ -106,12 +107,6 @@ class Store:
                 "ON CONFLICT (kind, account, region, name) DO UPDATE SET body = excluded.body",
                 (*key, json.dumps(document)),
             )
-
-    def clear(self) -> None:
-        """Forget everything."""
-        self._tables.clear()
-        if self._database is not None:
-            self._database.execute("DELETE FROM documents")
 
     def close(self) -> None:
         """Let go of the file."""

@@ -44,7 +44,7 @@ class World:
     rooms: dict[str, Any] = field(default_factory=dict)
     closing: threading.Event = field(default_factory=threading.Event)
     at_close: list[Callable[[], None]] = field(default_factory=list)
-    """What rooms still have to write when the mock goes down in order."""
+    """What rooms still have to write or end when the mock goes down in order."""
 
     def now(self) -> float:
         """The clock's time in seconds since the epoch, to the millisecond, as AWS sends it."""

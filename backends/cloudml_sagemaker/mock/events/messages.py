@@ -1,8 +1,9 @@
 """SageMaker's own events, made from changes of state as the developer guide shows them.
 
-Source: SageMaker developer guide, "Automating Amazon SageMaker with Amazon EventBridge". The times in the examples
-differ by kind: milliseconds as text (training, tuning), milliseconds (endpoints), ISO (transform, model packages,
-pipelines). Monitoring executions have no event of their own: their processing jobs have.
+Source: SageMaker developer guide, "Events that Amazon SageMaker AI sends to Amazon EventBridge". The times in the
+examples differ by kind: milliseconds as text (training, tuning), milliseconds (endpoints, processing), ISO (transform,
+model packages, model cards, pipelines). EventBridge's reference of events also names monitoring schedules, without an
+example. Monitoring executions have no event of their own: their processing jobs have.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from cloudml_sagemaker.mock.core.model import output_shape
 from cloudml_sagemaker.mock.core.shapes import prune
 from cloudml_sagemaker.mock.core.store import Document
 from cloudml_sagemaker.mock.core.world import World
+from cloudml_sagemaker.mock.core.world import iso as iso_milliseconds
 
 Detail = dict[str, Any]
 Clockface = Callable[[float], Any]
@@ -47,13 +49,15 @@ def iso(seconds: float) -> str:
 
 @dataclass(frozen=True)
 class _Kind:
-    """A kind whose event carries its Describe response: `status` is the field that changed."""
+    """A kind whose event carries its Describe response: `status` is the field that changed, `hidden` is left out."""
 
     detail_type: str
     describe: str
     arn: str
     status: str
     clockface: Clockface
+    tagged: bool = True
+    hidden: frozenset[str] = frozenset()
 
 
 KINDS = {
@@ -86,11 +90,31 @@ KINDS = {
     ),
     "Model": _Kind("SageMaker Model State Change", "DescribeModel", "ModelArn", "", _milliseconds),
     "ModelPackage": _Kind(
-        "SageMaker Model Package State Change", "DescribeModelPackage", "ModelPackageArn", "ModelPackageStatus", iso
+        "SageMaker Model Package State Change",
+        "DescribeModelPackage",
+        "ModelPackageArn",
+        "ModelPackageStatus",
+        iso,
+        tagged=False,
+    ),
+    "ModelCard": _Kind(
+        "SageMaker Model Card State Change",
+        "DescribeModelCard",
+        "ModelCardArn",
+        "ModelCardStatus",
+        iso_milliseconds,
+        tagged=False,
+        hidden=frozenset({"ModelCardArn", "Content"}),
+    ),
+    "MonitoringSchedule": _Kind(
+        "SageMaker Monitoring Schedule State Change",
+        "DescribeMonitoringSchedule",
+        "MonitoringScheduleArn",
+        "MonitoringScheduleStatus",
+        _milliseconds,
     ),
 }
 
-_UNTAGGED = frozenset({"ModelPackage"})
 _DEPLOYING = frozenset({"Updating", "RollingBack"})
 _DEPLOYMENT = "SageMaker Endpoint Deployment State Change"
 
@@ -101,7 +125,9 @@ def messages(world: World, change: Change) -> Iterator[Message]:
         yield _execution(change)
     elif change.kind == "PipelineExecutionStep":
         yield _step(change)
-    elif change.kind in KINDS:
+    elif change.kind in KINDS and not (
+        change.kind == "MonitoringSchedule" and world.switches["monitor-schedule-events"] == "none"
+    ):
         kind = KINDS[change.kind]
         detail = _described(world, change, kind)
         resources = [str(change.document.get(kind.arn, ""))]
@@ -119,9 +145,24 @@ def _described(world: World, change: Change, kind: _Kind) -> Detail:
         detail: Detail = _timed(shape, pruned, kind.clockface)
     if kind.status:
         detail[kind.status] = _SPELT.get(change.kind, str)(change.after)
-    if change.kind not in _UNTAGGED:
+    if kind.tagged:
         detail["Tags"] = dict(tags)
-    return detail
+    detail = {name: value for name, value in detail.items() if name not in kind.hidden}
+    return {**detail, **_added(change)}
+
+
+def _added(change: Change) -> Detail:
+    """What these events tell beside the Describe response."""
+    if change.kind == "ModelPackage" and change.details.get("updated"):
+        updated = [_FIELDS.get(name, name) for name in change.details["updated"]]
+        return {"UpdatedModelPackageFields": updated}
+    if change.kind == "ModelCard":
+        return {"AccountId": change.scope.account, "SecurityConfig": change.document.get("SecurityConfig") or {}}
+    return {}
+
+
+_FIELDS = {"SourceUri": "sourceUri"}
+"""Members of a model package that its events spell in another way."""
 
 
 def _upper(status: str) -> str:

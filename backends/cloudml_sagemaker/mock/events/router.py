@@ -20,8 +20,8 @@ from cloudml_sagemaker.mock.events.room import Rule, rules
 from cloudml_sagemaker.mock.events.targets import EVENTS
 
 MOST_ENTRIES = 10
-LARGEST = 256 * 1024
-"""Bytes of an entry (EventBridge user guide, "Calculating Amazon EventBridge event entry size")."""
+LARGEST = 1024 * 1024
+"""Bytes of a request's entries (service model, PutEvents: "the total entry size must be less than 1MB")."""
 
 Event = dict[str, Any]
 _REQUIRED = ("Source", "DetailType", "Detail")
@@ -38,7 +38,7 @@ def put(world: World, scope: Scope, entries: list[dict[str, Any]]) -> dict[str, 
             "1 validation error detected: Value at 'entries' failed to satisfy constraint: "
             f"Member must have length {limit}"
         )
-    if sum(_size(entry) for entry in entries) > LARGEST:
+    if sum(_size(entry) for entry in entries) >= LARGEST:
         raise validation("Total size of the entries in the request is over the limit.")
     results = [_one(world, scope, entry) for entry in entries]
     return {"FailedEntryCount": sum("ErrorCode" in result for result in results), "Entries": results}

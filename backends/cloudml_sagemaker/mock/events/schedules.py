@@ -7,6 +7,7 @@ fell due meanwhile.
 
 from __future__ import annotations
 
+import json
 import logging
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
@@ -16,13 +17,11 @@ from cloudml_sagemaker.mock.core.store import Document, Scope
 from cloudml_sagemaker.mock.core.world import World, iso
 from cloudml_sagemaker.mock.events import deliveries, expressions, inputs, router
 from cloudml_sagemaker.mock.events.room import Rule, forget, pages, room, rules
-from cloudml_sagemaker.mock.events.targets import SCHEDULER
+from cloudml_sagemaker.mock.events.targets import SCHEDULER, UNIVERSAL
 
 log = logging.getLogger(__name__)
 
 KIND = "_Schedule"
-
-
 _TICK = 0.001
 
 
@@ -166,7 +165,8 @@ def _begin(item: Scheduled, expression: expressions.Expression, now: float) -> f
 
 def _due(item: Scheduled, expression: expressions.Expression, after: float, anchor: float) -> float | None:
     found = expression.next(_time(after), _time(anchor))
-    if found is None or (item.end is not None and found.timestamp() > item.end):
+    end = None if expression.once is not None else item.end  # "ignores EndDate for one-time schedules" (API reference)
+    if found is None or (end is not None and found.timestamp() > end):
         return None
     return found.timestamp()
 
@@ -241,8 +241,17 @@ def _fire_schedule(world: World, scope: Scope, name: str, due: float, *, last: b
         "aws.scheduler.execution-id": world.unique("Schedule"),
         "aws.scheduler.attempt-number": "1",
     }
-    text = inputs.context(row["Target"].get("Input") or "", attributes)
+    text = inputs.context(_input(world, scope, row, due), attributes)
     deliveries.deliver(world, scope, row["Target"], text, origin=row["Arn"], service=SCHEDULER)
     if last and row.get("ActionAfterCompletion") == "DELETE":
         client.delete_schedule(GroupName=group, Name=schedule)
         changed(world, scope)
+
+
+def _input(world: World, scope: Scope, row: dict[str, Any], due: float) -> str:
+    """The target's Input; without one "a default notification" (API reference, Target), except for universal targets,
+    whose Input is the request."""
+    given = row["Target"].get("Input")
+    if given or row["Target"]["Arn"].startswith(UNIVERSAL):
+        return given or "{}"
+    return json.dumps(router.event(world, scope, "aws.scheduler", "Scheduled Event", [row["Arn"]], "{}", due))

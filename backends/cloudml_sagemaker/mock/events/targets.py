@@ -14,7 +14,8 @@ from cloudml_sagemaker.mock.core.world import World
 from cloudml_sagemaker.mock.events import inputs
 
 EVENTS, SCHEDULER = "events.amazonaws.com", "scheduler.amazonaws.com"
-_UNIVERSAL = "arn:aws:scheduler:::aws-sdk:"
+UNIVERSAL = "arn:aws:scheduler:::aws-sdk:"
+"""How the ARNs of EventBridge Scheduler's universal targets begin."""
 _MAY_PASS = frozenset(
     {"ThrottlingException", "InternalFailure", "ServiceUnavailable", "ResourceLimitExceeded", "ConflictException"}
 )
@@ -36,8 +37,8 @@ class Undelivered(Exception):
 def send(world: World, scope: Scope, delivery: Document) -> Any:
     """Make one attempt of a delivery; returns what the target answered. Raises Unknown, Undelivered."""
     arn = delivery["Target"]["Arn"]
-    if arn.startswith(_UNIVERSAL):
-        return _universal(world, scope, arn.removeprefix(_UNIVERSAL), delivery)
+    if arn.startswith(UNIVERSAL):
+        return _universal(world, scope, arn.removeprefix(UNIVERSAL), delivery)
     parts = arn.split(":", 5)
     kind = (parts[2], parts[5].partition("/")[0] if "/" in parts[5] else "") if len(parts) == 6 else ("", "")
     sender = _SENDERS.get(kind) or _SENDERS.get((kind[0], ""))

@@ -17,7 +17,7 @@ from urllib.parse import urlencode
 
 from cloudml_sagemaker.mock.core.errors import AwsError, internal
 from cloudml_sagemaker.mock.face.incoming import Incoming, receive
-from cloudml_sagemaker.mock.face.journal import Journal
+from cloudml_sagemaker.mock.face.journal import Journal, StateNotWritten
 from cloudml_sagemaker.mock.face.replies import Reply, StartResponse, refusal
 
 log = logging.getLogger(__name__)
@@ -70,6 +70,8 @@ class Behind:
             return self._locked(incoming)
         except AwsError as error:
             return refusal(error, incoming.protocol)
+        except StateNotWritten as error:
+            return refusal(internal(f"the mock's state cannot be written: {error}"), incoming.protocol)
 
     def wait(self) -> None:
         """Until moto is there. Raises AwsError when it cannot be loaded."""
@@ -108,12 +110,11 @@ class Behind:
     def _locked(self, incoming: Incoming) -> Reply:
         with ExitStack() as stack:
             if self._journal is not None and incoming.changes:
-                stack.enter_context(self._journal.lock)
-                stack.enter_context(self._journal.seeded())
+                strike_out = stack.enter_context(self._journal.written(incoming))
                 stack.enter_context(self._lock_of(incoming.service))
                 reply = self._plain(incoming)
-                if reply.status < 400 and _matters(incoming, reply):
-                    self._journal.add(incoming)
+                if reply.status >= 400 or not _matters(incoming, reply):
+                    strike_out()
                 return reply
             stack.enter_context(self._lock_of(incoming.service))
             return self._plain(incoming)

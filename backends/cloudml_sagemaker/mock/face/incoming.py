@@ -97,6 +97,9 @@ class Incoming:
         environ["wsgi.input"] = io.BytesIO(self.body)
         environ["CONTENT_LENGTH"] = str(len(self.body))
         environ.pop("HTTP_TRANSFER_ENCODING", None)
+        if self.service == "s3":
+            # moto reads the key from RAW_URI; the patterns of its routes, which are held against this, take no "\n".
+            environ["PATH_INFO"] = self.path.replace("\n", "\r")
         return environ
 
 

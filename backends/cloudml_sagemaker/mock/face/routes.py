@@ -89,4 +89,4 @@ def path_pattern(path: str) -> re.Pattern[str]:
         else re.escape(part)
         for part in parts
     )
-    return re.compile(text)
+    return re.compile(text, re.DOTALL)  # keys of S3 may have line feeds

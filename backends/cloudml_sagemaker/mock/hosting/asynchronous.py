@@ -42,15 +42,16 @@ def invoke_async(call: Call) -> Parameters:
     inference = params.get("InferenceId") or str(uuid.uuid5(uuid.NAMESPACE_URL, call.world.unique("async")))
     settings = views.live(call.table("Endpoint")[params["EndpointName"]])["Config"]["AsyncInferenceConfig"]
     output = settings["OutputConfig"]
-    key = str(uuid.uuid5(uuid.NAMESPACE_URL, call.world.unique("async-output")))
+    key = call.world.unique("async-request")
     row: Document = {
         "Id": key,
         "Params": {name: value for name, value in params.items() if name != "Body"},
         "Body": bytes(given).decode("latin-1") if given else None,
         "Received": call.now,
         "InferenceId": inference,
-        "Output": _below(output.get("S3OutputPath"), params, f"{key}.out"),
-        "Failure": _below(output.get("S3FailurePath"), params, f"{key}-error.out"),
+        # "SageMaker AI generates a filename based on the inference ID" (API reference, Filename).
+        "Output": _below(output.get("S3OutputPath"), params, f"{inference}.out"),
+        "Failure": _below(output.get("S3FailurePath"), params, f"{inference}-error.out"),
         "Topics": output.get("NotificationConfig") or {},
     }
     call.table(QUEUE).put(key, row)
@@ -67,8 +68,30 @@ def _below(path: str | None, params: Document, name: str) -> str | None:
 
 
 def start(world: World, scope: Scope, row: Document) -> None:
-    """Work it off in the background."""
-    rollout.hosting(world).background(lambda: _work(world, scope, row), f"async {row['Id']}")
+    """Work it off in the background, when it is its turn."""
+    rollout.hosting(world).background(lambda: _turn(world, scope, row), f"async {row['Id']}")
+
+
+def _turn(world: World, scope: Scope, row: Document) -> None:
+    backlog, name = rollout.hosting(world).backlog, row["Params"]["EndpointName"]
+    if not backlog.enter((scope, name), _most(world, scope, name), lambda: start(world, scope, row)):
+        return
+    try:
+        _work(world, scope, row)
+    finally:
+        following = backlog.leave((scope, name))
+        if following is not None:
+            following()
+
+
+def _most(world: World, scope: Scope, name: str) -> int | None:
+    """MaxConcurrentInvocationsPerInstance times the instances (API reference, AsyncInferenceClientConfig)."""
+    with world.lock:
+        endpoint = world.table("Endpoint", scope).get(name)
+        fleet = views.live(endpoint) if endpoint else {"Config": {}, "Counts": {}}
+        client = (fleet["Config"].get("AsyncInferenceConfig") or {}).get("ClientConfig") or {}
+        each = client.get("MaxConcurrentInvocationsPerInstance")
+        return None if each is None else int(each) * max(1, sum(fleet["Counts"].values()))
 
 
 def _work(world: World, scope: Scope, row: Document) -> None:

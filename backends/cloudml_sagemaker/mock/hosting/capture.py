@@ -41,6 +41,10 @@ class _File:
 
 
 _Key = tuple[Scope, str, str]
+_Part = tuple[_Key, int]
+"""A key's records of one hour, in hours since the epoch: files are "organized based on the hour when the invocation
+occurred", and monitors read them so."""
+_HOUR = 3600
 
 
 class Capture:
@@ -49,7 +53,7 @@ class Capture:
     def __init__(self, world: World) -> None:
         self._world = world
         self._lock = threading.Lock()
-        self._files: dict[_Key, _File] = {}
+        self._files: dict[_Part, _File] = {}
         self._seen: dict[_Key, int] = {}
 
     def take(
@@ -65,39 +69,48 @@ class Capture:
         """Keep one invocation of `key` (scope, endpoint, variant) if capture is on and the sample has it."""
         if not settings.get("EnableCapture", True):  # "defaults to enabled" (API reference)
             return
-        full = None
+        full, now = None, self._world.now()
+        part = (key, int(now // _HOUR))
         with self._lock:
             number = self._seen[key] = self._seen.get(key, 0) + 1
             if not sampled(number, settings["InitialSamplingPercentage"]):
                 return
-            file = self._files.get(key)
+            file = self._files.get(part)
             if file is None:
-                file = self._files[key] = _File(settings)
-                self._world.clock.call_in(FLUSH_SECONDS, lambda: self.flush(key), "data capture")
-            line = record(settings, request, answer, self._world.now(), inference_id, attributes)
+                file = self._files[part] = _File(settings)
+                self._world.clock.call_in(FLUSH_SECONDS, lambda: self._flush([part]), "data capture")
+            line = record(settings, request, answer, now, inference_id, attributes)
             file.lines.append(json.dumps(line, separators=(",", ":")))
             if len(file.lines) >= FLUSH_RECORDS:
-                full = self._files.pop(key)
+                full = self._files.pop(part)
         if full is not None:
-            self._write(key, full)
+            self._write(part, full)
 
-    def flush(self, *keys: _Key) -> None:
-        """Write what waits: of these keys, or of all."""
+    def flush(self) -> None:
+        """Write everything that waits."""
         with self._lock:
-            wanted = [key for key in keys or tuple(self._files) if key in self._files]
-            ready = [(key, self._files.pop(key)) for key in wanted]
-        for key, file in ready:
-            self._write(key, file)
+            parts = list(self._files)
+        self._flush(parts)
 
-    def of(self, scope: Scope, endpoint: str) -> list[_Key]:
-        """The keys of an endpoint that have something to write."""
+    def forget(self, scope: Scope, endpoint: str) -> None:
+        """The endpoint is gone: write what it left."""
         with self._lock:
-            return [key for key in self._files if key[:2] == (scope, endpoint)]
+            for key in [one for one in self._seen if one[:2] == (scope, endpoint)]:
+                del self._seen[key]
+            parts = [part for part in self._files if part[0][:2] == (scope, endpoint)]
+        self._flush(parts)
 
-    def _write(self, key: _Key, file: _File) -> None:
-        scope, endpoint, variant = key
+    def _flush(self, parts: Iterable[_Part]) -> None:
+        with self._lock:
+            ready = [(part, self._files.pop(part)) for part in parts if part in self._files]
+        for part, file in ready:
+            self._write(part, file)
+
+    def _write(self, part: _Part, file: _File) -> None:
+        (scope, endpoint, variant), hour = part
         now = datetime.fromtimestamp(self._world.now(), UTC)
-        name = f"{now:%Y/%m/%d/%H}/{now:%M-%S}-{now.microsecond // 1000:03d}-{self._name()}.jsonl"
+        folder = datetime.fromtimestamp(hour * _HOUR, UTC)
+        name = f"{folder:%Y/%m/%d/%H}/{now:%M-%S}-{now.microsecond // 1000:03d}-{self._name()}.jsonl"
         uri = f"{file.settings['DestinationS3Uri'].rstrip('/')}/{endpoint}/{variant}/{name}"
         try:
             s3.write(self._world, scope, uri, "\n".join(file.lines) + "\n", "application/jsonlines")

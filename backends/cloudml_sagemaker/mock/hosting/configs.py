@@ -10,6 +10,7 @@ from cloudml_sagemaker.mock.core.listing import listed
 from cloudml_sagemaker.mock.core.operations import Call, Parameters, operation
 from cloudml_sagemaker.mock.core.store import Document
 from cloudml_sagemaker.mock.hosting import wording
+from cloudml_sagemaker.mock.hosting.containers import definitions
 
 KIND = "EndpointConfig"
 
@@ -86,6 +87,7 @@ def _check_variant(call: Call, variant: Document) -> None:
         raise validation(f"InstancePools (production variant {name}) are not served by this mock.")
     if variant.get("ServerlessConfig"):
         _check_serverless(name, variant)
+        _check_serverless_model(call.table("Model")[model])
     elif not variant.get("InstanceType") or not variant.get("InitialInstanceCount"):
         raise validation(f"InstanceType and InitialInstanceCount must be specified for production variant {name}.")
 
@@ -100,6 +102,21 @@ def _check_serverless(name: str, variant: Document) -> None:
         raise validation("MemorySizeInMB must be one of 1024, 2048, 3072, 4096, 5120 and 6144.")
     if serverless.get("ProvisionedConcurrency", 0) > serverless["MaxConcurrency"]:
         raise validation("ProvisionedConcurrency must not be greater than MaxConcurrency.")
+
+
+def _check_serverless_model(model: Document) -> None:
+    """Developer guide, "Serverless inference", feature exclusions; API reference, ContainerDefinition."""
+    containers = [container for _, container in definitions(model)]
+    excluded = {
+        "Inference pipelines": len(containers) > 1,
+        "Multi-model containers": any(container.get("Mode") == "MultiModel" for container in containers),
+        "ModelDataSource": any(container.get("ModelDataSource") for container in containers),
+        "VpcConfig": bool(model.get("VpcConfig")),
+        "Network isolation": model["EnableNetworkIsolation"],
+    }
+    for feature, used in excluded.items():
+        if used:
+            raise validation(f"{feature} (model {model['ModelName']}) is not supported for serverless endpoints.")
 
 
 def _unique(config: Document) -> None:
@@ -124,7 +141,7 @@ def _serverless(config: Document) -> None:
         return
     if len(variants(config)) != 1:
         raise validation("A serverless endpoint has exactly one production variant.")
-    for member in ("DataCaptureConfig", "AsyncInferenceConfig", "KmsKeyId"):
+    for member in ("DataCaptureConfig", "AsyncInferenceConfig", "KmsKeyId", "VpcConfig", "EnableNetworkIsolation"):
         if config.get(member):
             raise validation(f"{member} is not supported for serverless endpoints.")
 

@@ -74,6 +74,9 @@ def delete_endpoint(call: Call) -> Parameters:
 def update_weights(call: Call) -> Parameters:
     """Updating, then InService with the desired weights and counts."""
     endpoint = updatable(call)
+    if "_deployment" in endpoint:
+        # "In service with a mix of the old and new endpoint configurations": UpdateEndpoint is the way out of that.
+        raise validation(f'Cannot update endpoint "{endpoint["EndpointArn"]}" in status {endpoint["EndpointStatus"]}.')
     fleet = views.live(endpoint)
     desired: dict[str, Document] = {}
     for wish in call.params["DesiredWeightsAndCapacities"]:
@@ -83,7 +86,7 @@ def update_weights(call: Call) -> Parameters:
                              f'"{fleet["Config"]["EndpointConfigName"]}".')  # fmt: skip
         if variant in desired:
             raise validation(f"The variant name {variant} is specified more than once.")
-        desired[variant] = _wish(wish, serverless=variant in fleet["Serverless"])
+        desired[variant] = _wish(wish, fleet)
     weights = {**fleet["Weights"], **{name: wish["Weight"] for name, wish in desired.items() if "Weight" in wish}}
     if not any(weights[name] > 0 for name in fleets.production(fleet)):
         raise validation("At least one production variant must have a weight greater than 0.")
@@ -93,13 +96,15 @@ def update_weights(call: Call) -> Parameters:
     return {"EndpointArn": endpoint["EndpointArn"]}
 
 
-def _wish(wish: Document, *, serverless: bool) -> Document:
+def _wish(wish: Document, fleet: Document) -> Document:
     name, count, concurrency = wish["VariantName"], wish.get("DesiredInstanceCount"), wish.get("ServerlessUpdateConfig")
+    serverless = name in fleet["Serverless"]
     if serverless and count is not None:
         raise validation(f"DesiredInstanceCount cannot be specified for the serverless variant {name}.")
     if not serverless and concurrency is not None:
         raise validation(f"ServerlessUpdateConfig cannot be specified for the variant {name}, which has instances.")
-    if count == 0:
+    if count == 0 and not fleet["Config"].get("AsyncInferenceConfig"):
+        # Developer guide, "Autoscale an asynchronous endpoint": only those can scale to zero by variant.
         raise validation(f"DesiredInstanceCount of variant {name} must be at least 1.")
     found = {"Weight": wish.get("DesiredWeight"), "Count": count, "Serverless": concurrency}
     return {key: value for key, value in found.items() if value is not None}

@@ -17,6 +17,7 @@ from typing import Any
 from cloudml_sagemaker.mock.core.store import Document, Scope
 from cloudml_sagemaker.mock.core.world import World
 from cloudml_sagemaker.mock.hosting import configs, wording
+from cloudml_sagemaker.mock.hosting.backlog import Backlog
 from cloudml_sagemaker.mock.hosting.capture import Capture
 from cloudml_sagemaker.mock.hosting.containers import DEFAULT_PATIENCE, ModelDataFailed, ModelServer, StartFailed
 from cloudml_sagemaker.mock.hosting.metrics import Metrics
@@ -85,10 +86,11 @@ class Hosting:
         self.world = world
         self.metrics = Metrics(world)
         self.capture = Capture(world)
-        self.patience = DEFAULT_PATIENCE
-        """Real seconds at most that a container is given to become healthy."""
+        self.patience: float | None = None
+        """Real seconds that any container is given to become healthy; None: as its variant says, else four minutes."""
         self.invocation_seconds = 60.0
         """Real seconds that a container has for an answer (developer guide, containers for hosting)."""
+        self.backlog = Backlog()
         self._servers: dict[_Key, ModelServer] = {}
         self._pool: ThreadPoolExecutor | None = None
         self._numbers: dict[tuple[str, ...], int] = {}
@@ -133,6 +135,10 @@ class Hosting:
         with self._lock:
             keys = [key for key in self._servers if key[:2] == (scope, endpoint) and fleet_id in {None, key[2]}]
             servers = [self._servers.pop(key) for key in keys]
+            if fleet_id is None:
+                numbers = [key for key in self._numbers if key[:3] == (scope.account, scope.region, endpoint)]
+                for number in numbers:
+                    del self._numbers[number]
         for server in servers:
             if drain:
                 server.drain(self.invocation_seconds)
@@ -179,7 +185,7 @@ class Hosting:
         with self._lock:
             self._servers[(scope, endpoint, fleet_["Id"], variant)] = server
         try:
-            server.start(min(self.patience, _limit(fleet_, variant)))
+            server.start(_limit(fleet_, variant) if self.patience is None else self.patience)
         except (StartFailed, ModelDataFailed) as error:
             failures.append(_reason(variant, error))
         except Exception as error:

@@ -161,7 +161,7 @@ def largest(leased: Leased) -> int:
 
 
 def exchange(leased: Leased, params: Mapping[str, Any], body: bytes, began: float, seconds: float = 0.0) -> Reply:
-    """Ask the model and count what happened. Raises ModelError, ModelNotReadyException."""
+    """Ask the model and count what happened. Raises ModelError."""
     room = rollout.hosting(leased.world)
     start = time.perf_counter()
     status = 200

@@ -6,13 +6,14 @@ from typing import Any
 
 from cloudml_sagemaker.mock.core import roles, s3, tags
 from cloudml_sagemaker.mock.core.bus import Change
-from cloudml_sagemaker.mock.core.errors import AwsError, validation
+from cloudml_sagemaker.mock.core.errors import AwsError, not_executed, validation
 from cloudml_sagemaker.mock.core.listing import listed
 from cloudml_sagemaker.mock.core.operations import Call, Parameters, operation
 from cloudml_sagemaker.mock.core.store import Document
 from cloudml_sagemaker.mock.hosting import wording
 
 KIND = "Model"
+_ENVIRONMENT_BYTES = 32 * 1024
 
 
 @operation("CreateModel")
@@ -81,7 +82,21 @@ def _containers(call: Call) -> list[Document]:
         raise validation("InferenceExecutionConfig mode Direct needs at least two containers with a ContainerHostname.")
     for container in containers:
         _check(container)
+    if len(containers) > 1 and any(container.get("Mode") == "MultiModel" for container in containers):
+        raise not_executed("A container of Mode MultiModel beside others", "use a model with it alone")
+    _check_environment(containers)
     return containers
+
+
+def _check_environment(containers: list[Document]) -> None:
+    """API reference, ContainerDefinition: all variables of all containers together have 32 KB at most."""
+    pairs = [pair for container in containers for pair in (container.get("Environment") or {}).items()]
+    size = sum(len(name.encode()) + len(value.encode()) for name, value in pairs)
+    if size > _ENVIRONMENT_BYTES:
+        raise validation(
+            f"The environment variables of the model's containers have {size} bytes; together {_ENVIRONMENT_BYTES} are "
+            "allowed."
+        )
 
 
 def _check(container: Document) -> None:
@@ -90,6 +105,8 @@ def _check(container: Document) -> None:
     if container.get("ModelDataUrl") and container.get("ModelDataSource"):
         raise validation("Cannot specify both ModelDataUrl and ModelDataSource for a container.")
     if container.get("Mode") == "MultiModel":
+        if container.get("ModelDataSource"):
+            raise validation("ModelDataSource cannot be specified for a container with Mode MultiModel.")
         if not str(container.get("ModelDataUrl", "")).endswith("/"):
             raise validation("ModelDataUrl of a MultiModel container must be an S3 prefix that ends with a slash.")
     elif container.get("ModelDataUrl") and not container["ModelDataUrl"].endswith(".tar.gz"):

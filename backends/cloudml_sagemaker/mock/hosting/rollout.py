@@ -198,9 +198,7 @@ def delete(world: World, scope: Scope, name: str) -> None:
 def _delete(world: World, scope: Scope, name: str) -> None:
     room = hosting(world)
     room.stop(scope, name)
-    waiting = room.capture.of(scope, name)
-    if waiting:
-        room.capture.flush(*waiting)
+    room.capture.forget(scope, name)
     room.metrics.forget(scope, name)
     with world.lock:
         world.table(KIND, scope).delete(name)

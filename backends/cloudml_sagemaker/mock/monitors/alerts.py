@@ -14,6 +14,8 @@ from cloudml_sagemaker.mock.core.world import World
 
 ALERTS = "MonitoringAlert"
 HISTORY = "MonitoringAlertHistory"
+PAGE = 100
+"""The default of MaxResults (API reference, ListMonitoringAlerts and ListMonitoringAlertHistory)."""
 
 
 def enter(call: Call, schedule: str) -> None:
@@ -72,7 +74,7 @@ def _found(call: Call) -> Document:
 @operation("ListMonitoringAlerts")
 def list_monitoring_alerts(call: Call) -> Parameters:
     """The alert of a schedule."""
-    return page(call, [_found(call)], "MonitoringAlertSummaries")
+    return page(call, [_found(call)], "MonitoringAlertSummaries", size=PAGE)
 
 
 @operation("UpdateMonitoringAlert")
@@ -103,4 +105,4 @@ def list_monitoring_alert_history(call: Call) -> Parameters:
     """Every change of status."""
     wanted = [(name, call.params.get(name)) for name in ("MonitoringScheduleName", "MonitoringAlertName")]
     rows = [row for row in call.table(HISTORY) if all(value is None or row[name] == value for name, value in wanted)]
-    return listed(call, rows, "MonitoringAlertHistory", name="MonitoringAlertName", status="AlertStatus")
+    return listed(call, rows, "MonitoringAlertHistory", name="MonitoringAlertName", status="AlertStatus", size=PAGE)

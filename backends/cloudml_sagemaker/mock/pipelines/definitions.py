@@ -35,11 +35,13 @@ def _create(call: Call) -> Document:
             "Pipeline names must be unique within an AWS account and region. "
             f"Pipeline with name ({name}) already exists."
         )
-    requests.within_quota(call, len(table), PIPELINE_QUOTA, "Number of pipelines")
+    requests.within_quota(call, lambda: len(table), PIPELINE_QUOTA, "Number of pipelines")
     roles.check(call, call.params["RoleArn"])
     text = _definition(call)
     if text is None:
         raise validation("Either PipelineDefinition or PipelineDefinitionS3Location must be specified.")
+    # Of a deleted namesake only: whoever deletes this pipeline with the same token means this one.
+    requests.forget(call, name)
     arn = call.arn(f"pipeline/{name}")
     document = {
         "PipelineArn": arn,
@@ -143,6 +145,10 @@ def _check_aliases(call: Call, name: str, new: list[str], whole: list[str]) -> N
 def delete_pipeline(call: Call) -> Parameters:
     """The pipeline and all its executions; refused while one runs."""
     name = call.params["PipelineName"]
+    return requests.once(call, name, lambda: _delete(call, name))
+
+
+def _delete(call: Call, name: str) -> Document:
     arn = requests.pipeline(call, name)["PipelineArn"]
     table = call.table(records.EXECUTIONS)
     mine = [row for row in table if row["PipelineArn"] == arn]

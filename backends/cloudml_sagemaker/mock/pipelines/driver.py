@@ -45,6 +45,7 @@ class Driver:
         self._pending_lock = threading.Lock()
         self._limits: dict[str, Timer] = {}
         room.driver = self
+        self._world.at_close.append(self._end)
         threading.Thread(target=self._run, name="mock-pipelines", daemon=True).start()
 
     def submit(self, task: Task) -> None:
@@ -135,14 +136,16 @@ class Driver:
                 if execution["PipelineExecutionStatus"] in records.LIVE:
                     self.submit(partial(self._resumed, table.scope, arn))
 
+    def _end(self) -> None:
+        self._queue.put((None, None))
+
     def _run(self) -> None:
-        while not self._world.closing.is_set():
+        while True:
+            task, work = self._queue.get()
+            if task is None:
+                return
             try:
-                task, work = self._queue.get(timeout=1.0)
-            except queue.Empty:
-                continue
-            try:
-                if task is not None and not self._world.closing.is_set():
+                if not self._world.closing.is_set():
                     task()
             except Exception:
                 log.exception("a pipeline's driver failed")

@@ -58,7 +58,9 @@ class Functions(UserDict[str, Callable[..., Any]]):
     """
 
     def __init__(self, given: Callable[[], None], present: Mapping[str, Callable[..., Any]]) -> None:
-        super().__init__(present)
+        super().__init__()
+        # Nothing waits for a function yet: the room goes on with its executions only after this.
+        self.data.update(present)
         self._given = given
 
     def __setitem__(self, name: str, handler: Callable[..., Any]) -> None:

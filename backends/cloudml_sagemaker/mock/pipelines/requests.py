@@ -91,11 +91,11 @@ def by(call: Call, *members: str) -> Document:
     return {member: {"IamIdentity": {"Arn": call.principal}} for member in members} if call.principal else {}
 
 
-def within_quota(call: Call, count: int, quota: int, what: str) -> None:
+def within_quota(call: Call, count: Callable[[], int], quota: int, what: str) -> None:
     """Raises ResourceLimitExceeded when the account has `quota` of something already and its quotas are held."""
-    if call.world.switches["pipeline-quotas"] == "default" and count >= quota:
+    if call.world.switches["pipeline-quotas"] == "default" and (used := count()) >= quota:
         raise limit_exceeded(
-            f"The account-level service limit '{what}' is {quota}, with current utilization of {count}."
+            f"The account-level service limit '{what}' is {quota}, with current utilization of {used}."
         )
 
 

@@ -21,6 +21,7 @@ PARSED_KEPT = 256
 
 ACCEPTED = {
     "argument-limits": "run",
+    "expression-for-list": "allow",
     "nested-conditions": "allow",
     "rejoin": "wait",
     "depends-on-condition": "allow",

@@ -17,6 +17,10 @@ from cloudml_sagemaker.mock.pipelines.room import Room, room_of
 _COPIED = ("Metadata", "StartTime", "EndTime", "AttemptCount", "_job", "_name", "_outputs", "_outcome", "_check")
 
 
+_SOURCES = frozenset({"Succeeded", "Failed", "CompletedWithFailures"})
+"""Statuses of executions whose results can be taken (API reference, SelectiveExecutionConfig)."""
+
+
 @dataclass(frozen=True)
 class Choice:
     """`steps` run; of `taken`, `source` (an execution's ARN) gives the results."""
@@ -46,9 +50,12 @@ def choose(call: Call, pipeline: Document, definition: Definition) -> Choice | N
     taken = sources(definition, steps)
     source = config.get("SourcePipelineExecutionArn")
     if source is None:
-        if any(definition.every[name].references & taken for name in steps):
+        readers = sorted(name for name in steps if definition.every[name].references & taken)
+        if readers:
+            # AWS's words, as sagemaker-python-sdk issue 4444 saw them.
             raise validation(
-                f"SourcePipelineExecutionArn is required: the selected steps depend on {', '.join(sorted(taken))}."
+                "Invalid SourcePipelineExecutionArn: null. "
+                f"The selected steps [{', '.join(readers)}] have dependencies on [{', '.join(sorted(taken))}]"
             )
         return Choice(steps, frozenset(), None, {})
     record = _source(call, pipeline, source)
@@ -78,8 +85,9 @@ def _source(call: Call, pipeline: Document, arn: str) -> Document:
     record = call.table(records.EXECUTIONS).get(arn)
     if record is None or record["PipelineArn"] != pipeline["PipelineArn"]:
         raise validation(f"The source execution {arn} is not one of pipeline {pipeline['PipelineName']}.")
-    if record["PipelineExecutionStatus"] in records.LIVE:
-        raise validation(f"The source execution {arn} has not ended.")
+    status = record["PipelineExecutionStatus"]
+    if status not in _SOURCES:
+        raise validation(f"The source execution {arn} must have succeeded or failed; its status is {status}.")
     return record
 
 

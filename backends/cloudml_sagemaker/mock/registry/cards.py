@@ -6,6 +6,7 @@ import json
 
 from cloudml_sagemaker.mock.core import tags
 from cloudml_sagemaker.mock.core.arns import name_of
+from cloudml_sagemaker.mock.core.bus import Change
 from cloudml_sagemaker.mock.core.errors import conflict, not_found, validation
 from cloudml_sagemaker.mock.core.listing import listed
 from cloudml_sagemaker.mock.core.operations import Call, Parameters, operation
@@ -51,6 +52,7 @@ def create_model_card(call: Call) -> Parameters:
             "_earlier": [],
         },
     )
+    _tell(call, name, "")
     return {"ModelCardArn": arn}
 
 
@@ -69,7 +71,14 @@ def update_model_card(call: Call) -> Parameters:
         changed["_earlier"] = [*found["_earlier"], _version(found)]
     else:
         changed["ModelCardStatus"] = params["ModelCardStatus"]
-    return call.table("ModelCard").put(found["ModelCardName"], changed)
+    call.table("ModelCard").put(found["ModelCardName"], changed)
+    _tell(call, found["ModelCardName"], found["ModelCardStatus"])
+    return changed
+
+
+def _tell(call: Call, name: str, before: str) -> None:
+    card = call.table("ModelCard")[name]
+    call.world.bus.publish(Change("ModelCard", call.scope, name, before, card["ModelCardStatus"], card))
 
 
 def _version(card: Document) -> Document:

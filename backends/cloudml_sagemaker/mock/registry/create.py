@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from typing import Any
-
 from cloudml_sagemaker.mock.core import tags
 from cloudml_sagemaker.mock.core.arns import name_of
-from cloudml_sagemaker.mock.core.errors import conflict, validation
+from cloudml_sagemaker.mock.core.errors import validation
 from cloudml_sagemaker.mock.core.operations import Call, Parameters, operation
 from cloudml_sagemaker.mock.core.store import Document
 from cloudml_sagemaker.mock.registry.names import PACKAGE, creator, group, package, package_arn
+from cloudml_sagemaker.mock.registry.tokens import once
 
 SOURCES = ("InferenceSpecification", "SourceAlgorithmSpecification", "SourceUri")
 
@@ -45,9 +42,10 @@ CONTAINER = (
 @operation("CreateModelPackage")
 def create_model_package(call: Call) -> Parameters:
     """The next version of a group, or a package by its own name; checked, and complete at once."""
-    again = _token(call)
-    if again is not None:
-        return {"ModelPackageArn": again}
+    return once(call, lambda: _create(call))
+
+
+def _create(call: Call) -> Document:
     _check(call)
     given = {name: value for name, value in call.params.items() if name not in {"Tags", "ClientToken"}}
     document = {
@@ -65,7 +63,6 @@ def create_model_package(call: Call) -> Parameters:
     table, key = call.table("ModelPackage"), arn.partition(f":{PACKAGE}/")[2]
     table.put(key, document)
     call.world.change(table, key, "ModelPackageStatus", "Completed")
-    _remember(call, arn)
     return {"ModelPackageArn": arn}
 
 
@@ -83,6 +80,11 @@ def _check(call: Call) -> None:
     _check_sources(params, versioned)
     if "ValidationSpecification" in params:
         raise validation("ValidationSpecification is not served by this mock: it would run no validation job.")
+    if versioned and params.get("Tags"):
+        # AWS's words, as aws/aws-cdk issue 33699 saw them.
+        raise validation(
+            "Tags are not supported in Model Package versions. Please add them to the Model Package Group."
+        )
     if not versioned:
         _check_unversioned(params)
     elif params.get("CertifyForMarketplace"):
@@ -154,24 +156,3 @@ def _from_source(call: Call, given: Document) -> Document:
 def _containers(model: Document) -> list[Document]:
     listed = model.get("Containers") or [model.get("PrimaryContainer", {})]
     return [{name: each[name] for name in CONTAINER if each.get(name) is not None} for each in listed]
-
-
-def _digest(params: dict[str, Any]) -> str:
-    text = json.dumps({name: value for name, value in params.items() if name != "ClientToken"}, sort_keys=True)
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _token(call: Call) -> str | None:
-    """The ARN that an earlier request with the same ClientToken made. Raises ConflictException for another request."""
-    seen = call.table("_ModelPackageToken").get(call.params.get("ClientToken", ""))
-    if seen is None:
-        return None
-    if seen["digest"] != _digest(call.params):
-        raise conflict("The ClientToken was already used for a request with other parameters.")
-    return str(seen["arn"])
-
-
-def _remember(call: Call, arn: str) -> None:
-    token = call.params.get("ClientToken")
-    if token:
-        call.table("_ModelPackageToken").put(token, {"digest": _digest(call.params), "arn": arn})

@@ -11,6 +11,7 @@ from cloudml_sagemaker.mock.core.listing import listed
 from cloudml_sagemaker.mock.core.operations import Call, Parameters, operation
 from cloudml_sagemaker.mock.core.store import Document
 from cloudml_sagemaker.mock.registry.names import creator, group, key_of, missing, package
+from cloudml_sagemaker.mock.registry.tokens import once
 
 MOST_SPECIFICATIONS = 15
 MOST_PROPERTIES = 50
@@ -24,6 +25,16 @@ REPLACED = (
     "ModelLifeCycle",
 )
 """Members of UpdateModelPackage that take the place of what was there."""
+
+TOLD = (
+    "ModelApprovalStatus",
+    "ApprovalDescription",
+    "SourceUri",
+    "CustomerMetadataProperties",
+    "InferenceSpecification",
+    "ModelLifeCycle",
+)
+"""Members whose update is told (developer guide, "SageMaker model package state change")."""
 
 VERSIONED_ONLY = ("ModelApprovalStatus", "ApprovalDescription")
 
@@ -85,6 +96,10 @@ def list_model_packages(call: Call) -> Parameters:
 @operation("UpdateModelPackage")
 def update_model_package(call: Call) -> Parameters:
     """Changes what is given and nothing else; an approval is told to whoever listens."""
+    return once(call, lambda: _update(call))
+
+
+def _update(call: Call) -> Document:
     params = call.params
     found = package(call, params["ModelPackageArn"])
     refused = [name for name in VERSIONED_ONLY if name in params and "ModelPackageVersion" not in found]
@@ -99,13 +114,12 @@ def update_model_package(call: Call) -> Parameters:
         "LastModifiedTime": call.now,
         "LastModifiedBy": creator(call),
     }
-    before = found.get("ModelApprovalStatus")
-    after = params.get("ModelApprovalStatus", before)
-    if after is not None:
-        changed["ModelApprovalStatus"] = after
+    if "ModelApprovalStatus" in params:
+        changed["ModelApprovalStatus"] = params["ModelApprovalStatus"]
     call.table("ModelPackage").put(key_of(found), changed)
-    if after != before:
-        _tell(call, changed, before, after)
+    updated = [name for name in TOLD if changed.get(name) != found.get(name)]
+    if updated:
+        _tell(call, changed, updated)
     return changed
 
 
@@ -138,9 +152,9 @@ def _card(found: Document, params: dict[str, Any]) -> Document:
     return {} if card is None else {"ModelCard": {**found.get("ModelCard", {}), **card}}
 
 
-def _tell(call: Call, document: Document, before: str | None, after: str | None) -> None:
+def _tell(call: Call, document: Document, updated: list[str]) -> None:
     status = document["ModelPackageStatus"]
-    details = {"approval": (before, after)}
+    details = {"updated": updated}
     call.world.bus.publish(Change("ModelPackage", call.scope, key_of(document), status, status, document, details))
 
 

@@ -145,26 +145,38 @@ def training_environment(hyperparameters: dict[str, Any], program: str) -> dict[
     named = {key: value for key, value in settings.items() if key not in {"channel_input_dirs", "hyperparameters"}}
     channels = settings["channel_input_dirs"]
     return {
-        **{f"SM_{key.upper()}": text(value) for key, value in named.items()},
+        **{f"SM_{key.upper()}": variable(value) for key, value in named.items()},
         "SM_CHANNELS": json.dumps(list(channels)),
         "SM_HPS": json.dumps(hyperparameters),
         "SM_USER_ARGS": json.dumps(arguments(hyperparameters)),
         "SM_TRAINING_ENV": json.dumps(settings),
         **{f"SM_CHANNEL_{name.upper()}": path for name, path in channels.items()},
-        **{f"SM_HP_{name.upper()}": text(value) for name, value in hyperparameters.items()},
+        **{f"SM_HP_{name.upper()}": variable(value) for name, value in hyperparameters.items()},
     }
 
 
-def text(value: Any) -> str:
-    """A value as a variable or an argument shows it."""
-    return value if isinstance(value, str) else json.dumps(value) if isinstance(value, (dict, list)) else str(value)
+def variable(value: Any) -> str:
+    """A value as the training toolkit writes it into a variable: JSON (`true`, `[1,2]`), a text as it is."""
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def argument(value: Any) -> str:
+    """A value as the training toolkit writes it on the command line: as Python does (`True`, `[1, 2]`), a mapping as
+    `key=value,key=value`."""
+    if value is None:
+        return ""
+    if isinstance(value, dict):
+        return ",".join(f"{key}={value[key]}" for key in sorted(value))
+    return str(value)
 
 
 def arguments(hyperparameters: dict[str, Any]) -> list[str]:
     """`--name value` for each hyperparameter, by name."""
     words: list[str] = []
     for name in sorted(hyperparameters):
-        words += [f"--{name}" if len(name) > 1 else f"-{name}", text(hyperparameters[name])]
+        words += [f"--{name}" if len(name) > 1 else f"-{name}", argument(hyperparameters[name])]
     return words
 
 

@@ -35,6 +35,8 @@ def create_artifact(call: Call) -> Parameters:
 def _artifact(call: Call) -> Document:
     arn = call.params.get("ArtifactArn")
     if arn is None:
+        if "Source" not in call.params:
+            raise validation("Either ArtifactArn or Source must be specified.")
         uri = (call.params.get("Source") or {}).get("SourceUri")
         row = next((row for row in call.table(ARTIFACT) if row["Source"]["SourceUri"] == uri), None)
     else:

@@ -15,6 +15,8 @@ from cloudml_sagemaker.mock.core.operations import Call, Parameters, operation
 from cloudml_sagemaker.mock.core.store import Document
 
 SUGGESTIONS = 10
+LARGEST = 50
+"""Recursive filters, nested filters and sub-expressions of a search (API reference, Search)."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ RESOURCES = {
     "ExperimentTrialComponent": Resource("TrialComponent", "TrialComponent", "TrialComponentArn"),
     "Endpoint": Resource("Endpoint", "Endpoint", "EndpointArn"),
     "Model": Resource("Model", "Model", "ModelArn"),
+    "ModelCard": Resource("ModelCard", "ModelCard", "ModelCardArn"),
     "ModelPackage": Resource("ModelPackage", "ModelPackage", "ModelPackageArn"),
     "ModelPackageGroup": Resource("ModelPackageGroup", "ModelPackageGroup", "ModelPackageGroupArn"),
     "Pipeline": Resource("Pipeline", "Pipeline", "PipelineArn"),
@@ -50,7 +53,10 @@ Test = Callable[[Document], bool]
 def search(call: Call) -> Parameters:
     """Filter, sort, one page. Raises ValidationException for a filter that makes no sense."""
     resource = _resource(call)
-    test = _expression(call.params.get("SearchExpression") or {})
+    expression = call.params.get("SearchExpression") or {}
+    if _size(expression) > LARGEST:
+        raise validation(f"A SearchExpression has at most {LARGEST} filters, nested filters and sub-expressions.")
+    test = _expression(expression)
     by = call.params.get("SortBy", "LastModifiedTime")
     rows = [row for row in _rows(call, resource) if test(row)]
     rows.sort(key=lambda row: _sortable(next(values(row, by), None)))
@@ -71,10 +77,12 @@ def get_search_suggestions(call: Call) -> Parameters:
     for row in _rows(call, resource):
         names.update(f"{member}.{key}" for member in _MAPS for key in row.get(member) or {})
         names.update(f"Tags.{tag['Key']}" for tag in row["Tags"])
+        names.update(f"Metrics.{item['MetricName']}" for member in _METRICS for item in row.get(member) or [])
     found = sorted(name for name in names if name.lower().startswith(hint))
     return {"PropertyNameSuggestions": [{"PropertyName": name} for name in found[:SUGGESTIONS]]}
 
 
+_METRICS = ("FinalMetricDataList", "Metrics")
 _MAPS = ("HyperParameters", "Parameters", "CustomerMetadataProperties")
 
 
@@ -86,10 +94,26 @@ def _resource(call: Call) -> Resource:
 
 
 def _rows(call: Call, resource: Resource) -> Iterator[Document]:
-    tags = call.table("_tags")
+    tags, more = call.table("_tags"), _MORE.get(resource.table)
     for row in call.table(resource.table):
         told = tags.get(str(row.get(resource.arn, ""))) or {}
-        yield {**row, "Tags": [{"Key": key, "Value": value} for key, value in told.items()]}
+        found = {**row, "Tags": [{"Key": key, "Value": value} for key, value in told.items()]}
+        yield {**found, **more(call, row)} if more is not None else found
+
+
+def _parents(call: Call, row: Document) -> Document:
+    """The trials of a component (API reference, DisassociateTrialComponent: they are listed by Search)."""
+    trials = [trial for name in row.get("_trials", ()) if (trial := call.table("Trial").get(name)) is not None]
+    return {"Parents": [{name: trial[name] for name in ("TrialName", "ExperimentName")} for trial in trials]}
+
+
+def _schedules(call: Call, row: Document) -> Document:
+    name = row["EndpointName"]
+    return {"MonitoringSchedules": [one for one in call.table("MonitoringSchedule") if one.get("EndpointName") == name]}
+
+
+_MORE: dict[str, Callable[[Call, Document], Document]] = {"TrialComponent": _parents, "Endpoint": _schedules}
+"""What a search record tells beside the Describe response."""
 
 
 def _record(resource: Resource, row: Document) -> Document:
@@ -138,6 +162,13 @@ def _expression(given: Document) -> Test:
     tests += [_expression(item) for item in given.get("SubExpressions") or []]
     join = any if given.get("Operator") == "Or" and tests else all
     return lambda row: join(test(row) for test in tests)
+
+
+def _size(given: Document) -> int:
+    inside = given.get("SubExpressions") or []
+    return sum(len(given.get(name) or []) for name in ("Filters", "NestedFilters")) + sum(
+        1 + _size(one) for one in inside
+    )
 
 
 def _nested(given: Document) -> Test:

@@ -7,6 +7,7 @@ from cloudml_sagemaker.mock.core.errors import in_use, not_executed, not_found, 
 from cloudml_sagemaker.mock.core.listing import listed
 from cloudml_sagemaker.mock.core.operations import Call, Parameters, operation
 from cloudml_sagemaker.mock.core.store import Document
+from cloudml_sagemaker.mock.hosting.containers import definitions
 from cloudml_sagemaker.mock.jobs.life import begin, runs
 from cloudml_sagemaker.mock.transform.filters import Csv, FilterFailed, form, parse
 from cloudml_sagemaker.mock.transform.job import KIND, STATUS, TransformRun
@@ -34,8 +35,7 @@ def create_transform_job(call: Call) -> Parameters:
         raise in_use(
             f"Job name must be unique within an AWS account and region, and a job with this name already exists ({arn})"
         )
-    if call.params["ModelName"] not in call.table("Model"):
-        raise validation(f'Could not find model "{call.arn("model/" + call.params["ModelName"].lower())}".')
+    _check_model(call)
     _check(call.params)
     arn = call.arn(f"transform-job/{name.lower()}")
     tags.attach(call, arn)
@@ -45,6 +45,19 @@ def create_transform_job(call: Call) -> Parameters:
     call.world.change(table, name, STATUS, "InProgress")
     begin(TransformRun(call.world, call.scope, name))
     return {"TransformJobArn": arn}
+
+
+def _check_model(call: Call) -> None:
+    name = call.params["ModelName"]
+    model = call.table("Model").get(name)
+    if model is None:
+        raise validation(f'Could not find model "{call.arn("model/" + name.lower())}".')
+    containers = [container for _, container in definitions(model)]
+    # API reference, ContainerDefinition: ModelDataSource does not go with batch transform.
+    if any(container.get("ModelDataSource") for container in containers):
+        raise validation(f"ModelDataSource (model {name}) is not supported for batch transform; use ModelDataUrl.")
+    if any(container.get("Mode") == "MultiModel" for container in containers):
+        raise validation(f"The model {name} holds many models (Mode MultiModel), which batch transform cannot run.")
 
 
 def _check(request: Document) -> None:

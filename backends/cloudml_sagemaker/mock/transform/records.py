@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from cloudml_sagemaker.mock.core.store import Document
 from cloudml_sagemaker.mock.transform.filters import FilterFailed, Form, Json, form, select
@@ -90,7 +91,7 @@ def plan(job: Document, told: Document | None = None, *, inclusive: bool = False
 class Batch:
     """One request: the records as they were, and the body that is sent."""
 
-    records: tuple[str, ...]
+    records: tuple[bytes, ...]
     body: bytes
 
 
@@ -104,13 +105,12 @@ def batches(plan_: Plan, data: bytes) -> Iterator[Batch]:
     if not plan_.split:
         if plan_.payload and len(data) > plan_.payload:
             raise InputRefused(f"the input has {len(data)} bytes, more than MaxPayloadInMB; set SplitType to Line")
-        filtered = plan_.rewritten or plan_.input_filter != "$"
-        yield _batch(plan_, (data.decode("utf-8"),)) if filtered else Batch((), data)
+        yield _batch(plan_, (data,))
         return
-    waiting: list[str] = []
+    waiting: list[bytes] = []
     size = 0
-    for line in data.decode("utf-8").splitlines():
-        length = len(line.encode()) + 1
+    for line in lines(data):
+        length = len(line) + 1
         if plan_.payload and length > plan_.payload:
             raise InputRefused(f"a record has {length} bytes, more than MaxPayloadInMB")
         if waiting and (plan_.single or (plan_.payload and size + length > plan_.payload)):
@@ -122,13 +122,18 @@ def batches(plan_: Plan, data: bytes) -> Iterator[Batch]:
         yield _batch(plan_, tuple(waiting))
 
 
-def _batch(plan_: Plan, records: tuple[str, ...]) -> Batch:
-    sent: Sequence[str] = records
-    if plan_.input_filter != "$":
-        kind = _form(plan_.content_type)
-        sent = [
-            kind.write(select(plan_.input_filter, kind.read(record), inclusive=plan_.inclusive)) for record in records
-        ]
+def lines(data: bytes) -> list[bytes]:
+    """The records of SplitType Line: they end at newlines and nowhere else, whatever else Unicode breaks lines at."""
+    found = [line.removesuffix(b"\r") for line in data.split(b"\n")]
+    return found[:-1] if not found[-1] else found
+
+
+def _batch(plan_: Plan, records: tuple[bytes, ...]) -> Batch:
+    if plan_.input_filter == "$":
+        return Batch(records, b"\n".join(records))
+    kind = _form(plan_.content_type)
+    values = (kind.read(record.decode("utf-8")) for record in records)
+    sent = [kind.write(select(plan_.input_filter, value, inclusive=plan_.inclusive)) for value in values]
     return Batch(records, "\n".join(sent).encode())
 
 
@@ -143,21 +148,28 @@ def assembled(plan_: Plan, batch: Batch, answer: bytes, media: str) -> bytes:
 
 def _joined(plan_: Plan, batch: Batch, answer: bytes, media: str) -> bytes:
     kind = _form(plan_.accept or media)
-    lines = [line for line in answer.decode("utf-8").splitlines() if line]
-    if kind is Json and len(lines) == 1 and len(batch.records) > 1:
-        # One JSON list for several records.
-        values = Json.read(lines[0])
-        lines = [Json.write(value) for value in values] if isinstance(values, list) else lines
-    if plan_.join and len(lines) != len(batch.records):
-        raise FilterFailed(f"{len(lines)} records came back for {len(batch.records)}, so they cannot be joined")
+    values = _answers(plan_, batch, answer, media)
+    if plan_.join and len(values) != len(batch.records):
+        raise FilterFailed(f"{len(values)} records came back for {len(batch.records)}, so they cannot be joined")
     written = []
-    for place, line in enumerate(lines):
-        value = kind.read(line)
-        if plan_.join:
-            value = kind.join(_form(plan_.content_type).read(batch.records[place]), value)
-        written.append(kind.write(select(plan_.output_filter, value, inclusive=plan_.inclusive)))
+    for place, value in enumerate(values):
+        record = batch.records[place].decode("utf-8") if plan_.join else ""
+        whole = kind.join(_form(plan_.content_type).read(record), value) if plan_.join else value
+        written.append(kind.write(select(plan_.output_filter, whole, inclusive=plan_.inclusive)))
     end = "\n" if plan_.assemble else ""
     return ("\n".join(written) + end).encode()
+
+
+def _answers(plan_: Plan, batch: Batch, answer: bytes, media: str) -> list[Any]:
+    """The values of an answer: one a line, but a JSON answer to a whole object, or a JSON list for its records."""
+    accept = plan_.accept or media
+    kind = _form(accept)
+    if kind is Json and not plan_.split and "jsonlines" not in accept.lower():
+        return [kind.read(answer.decode("utf-8"))]
+    values = [kind.read(line.decode("utf-8")) for line in lines(answer) if line]
+    if kind is Json and len(values) == 1 and len(batch.records) > 1 and isinstance(values[0], list):
+        return list(values[0])
+    return values
 
 
 def _form(content_type: str) -> Form:

@@ -148,12 +148,11 @@ class Tuner:
             if most is not None and number >= most:
                 job["_used_up"] = True
                 break
-            index = number % len(definitions(job))
-            point = self._points_of(table, name)[index].ask()
-            if point is None:
+            found = _ask(self._points_of(table, name), number)
+            if found is None:
                 job["_used_up"] = True
                 break
-            if not self._start_one(table, name, index, point):
+            if not self._start_one(table, name, *found):
                 break
         table.put(name, job)
 
@@ -217,6 +216,16 @@ class Tuner:
         if key not in self._points:
             self._points[key] = _make_points(table[name])
         return self._points[key]
+
+
+def _ask(points: list[Points], number: int) -> tuple[int, dict[str, str]] | None:
+    """The `number`-th trial's definition and point: the definitions take turns until the grids of all are used up."""
+    for turn in range(number, number + len(points)):
+        index = turn % len(points)
+        point = points[index].ask()
+        if point is not None:
+            return index, point
+    return None
 
 
 def _make_points(job: Document) -> list[Points]:

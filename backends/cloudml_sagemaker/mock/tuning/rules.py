@@ -60,6 +60,7 @@ def check(request: Document) -> None:
             )
     for definition in definitions(request):
         _check_definition(request, definition)
+    _check_grid(request)
     variables = sum(len(definition.get("Environment") or {}) for definition in definitions(request))
     if variables > MOST_VARIABLES:
         raise validation(
@@ -108,7 +109,7 @@ def _check_definition(request: Document, definition: Document) -> None:
             f"The objective metric {goal['MetricName']!r} is not one of the metric definitions: "
             f"{', '.join(sorted(metrics))}."
         )
-    _check_ranges(given, config["Strategy"], config["ResourceLimits"])
+    _check_ranges(given, config["Strategy"])
     names = [one["Name"] for kind in KINDS for one in given.get(kind) or []]
     static = set(definition.get("StaticHyperParameters") or {})
     twice = sorted({name for name in names if names.count(name) > 1} | (static & set(names)))
@@ -149,16 +150,23 @@ def band(request: Document, definition: Document) -> tuple[int, int]:
     return int(given.get("MinResource") or 1), high
 
 
-def _check_ranges(given: Document, strategy: str, limits: Document) -> None:
+def _check_grid(request: Document) -> None:
+    """With Grid MaxNumberOfTrainingJobs, when given, is the number of all points (API reference, Strategy)."""
+    config = request["HyperParameterTuningJobConfig"]
+    most = config["ResourceLimits"].get("MaxNumberOfTrainingJobs")
+    if config["Strategy"] != "Grid" or most is None:
+        return
+    grids = [ranges(request, definition)["CategoricalParameterRanges"] for definition in definitions(request)]
+    points = sum(math.prod(len(one["Values"]) for one in grid) for grid in grids)
+    if most != points:
+        raise validation(f"With the Grid strategy MaxNumberOfTrainingJobs must be {points}, the number of points.")
+
+
+def _check_ranges(given: Document, strategy: str) -> None:
     if not any(given.get(kind) for kind in KINDS):
         raise validation("At least one hyperparameter range is required.")
-    if strategy == "Grid":
-        if any(given.get(kind) for kind in NUMERIC):
-            raise validation("The Grid strategy allows only categorical hyperparameters.")
-        points = math.prod(len(one["Values"]) for one in given["CategoricalParameterRanges"])
-        most = limits.get("MaxNumberOfTrainingJobs")
-        if most is not None and most != points:
-            raise validation(f"With the Grid strategy MaxNumberOfTrainingJobs must be {points}, the number of points.")
+    if strategy == "Grid" and any(given.get(kind) for kind in NUMERIC):
+        raise validation("The Grid strategy allows only categorical hyperparameters.")
     for kind in NUMERIC:
         for one in given.get(kind) or []:
             problem = _numeric_problem(one, integer=kind == NUMERIC[0])

@@ -57,7 +57,7 @@ class Launcher:
         for fd in descriptors:
             os.set_inheritable(fd, False)
         # Without room for a process the descriptors close, and the mock sees that this job came to nothing.
-        with contextlib.suppress(BlockingIOError):
+        with contextlib.suppress(OSError):
             self._fork(descriptors)
         for fd in descriptors:
             os.close(fd)

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
-from cloudml_sagemaker.mock.core.store import Scope, Store
+import pytest
+
+from cloudml_sagemaker.mock.core import store as stores
+from cloudml_sagemaker.mock.core.store import Scope, Store, Table
 
 HERE = Scope("123456789012", "us-east-1")
 THERE = Scope("123456789012", "eu-west-1")
@@ -48,13 +52,28 @@ os.kill(os.getpid(), signal.SIGKILL)
     table = store.table("Model", Scope("1", "r"))
     assert [name for name, _ in table.items()] == ["0", "1", "2", "4", "5", "6", "7", "8", "9"]
     assert [row["n"] for row in table] == [40, 41, 42, 44, 45, 46, 47, 48, 49]
-    store.clear()
     store.close()
-    again = Store(path)
-    assert len(again.table("Model", Scope("1", "r"))) == 0
-    again.close()
 
 
 def test_arns() -> None:
     assert HERE.arn("model/m") == "arn:aws:sagemaker:us-east-1:123456789012:model/m"
     assert HERE.arn("role/r", "iam") == "arn:aws:iam:us-east-1:123456789012:role/r"
+
+
+def test_threads_that_ask_first_get_one_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    meet = threading.Barrier(2, timeout=10)
+
+    class Slow(Table):
+        def __init__(self, store: Store, kind: str, scope: Scope) -> None:
+            super().__init__(store, kind, scope)
+            meet.wait()
+
+    monkeypatch.setattr(stores, "Table", Slow)
+    store = Store()
+    found: list[Table] = []
+    threads = [threading.Thread(target=lambda: found.append(store.table("Model", HERE))) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found[0] is found[1] is store.table("Model", HERE)

@@ -6,12 +6,11 @@ import json
 from typing import Any
 
 import pytest
+from mock_clients import IMAGE, ROLE
 
 from cloudml_sagemaker.mock.core.errors import AwsError
 from cloudml_sagemaker.mock.pipelines.definition import Definition, parse
 
-ROLE = "arn:aws:iam::123456789012:role/ml"
-IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/ml:1"
 Step = dict[str, Any]
 
 

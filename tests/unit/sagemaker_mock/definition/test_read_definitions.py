@@ -207,6 +207,8 @@ DEPLOY["Arguments"]["RetainDeploymentConfig"] = True
 DEPLOY["Arguments"]["DeploymentConfig"] = {"AutoRollbackConfiguration": {"Alarms": [{"AlarmName": "a"}]}}
 del DEPLOY["Arguments"]["RetainDeploymentConfig"]
 FORMS = [processing(CacheConfig={"Enabled": True, "ExpireAfter": "30d"})]
+LISTED = [function("Call"), processing("Listed")]
+LISTED[1]["Arguments"]["AppSpecification"]["ContainerArguments"] = get("Steps.Call.OutputParameters['text']")
 FOREVER = [processing(CacheConfig={"Enabled": True})]
 
 # Switch, the choice that takes it, the choice that refuses it, and which of them is the default.
@@ -215,6 +217,7 @@ SWITCHED: list[tuple[str, str, str, str, list[Any], str]] = [
     ("nested-conditions", "allow", "refuse", "allow", NESTED, "in a branch of 'Gate'"),
     ("depends-on-condition", "allow", "refuse", "refuse", WAITS, "Condition step 'Gate'"),
     ("steps-quota", "none", "50", "none", MANY, "at most 50 steps"),
+    ("expression-for-list", "allow", "refuse", "refuse", LISTED, "Expecting start of Json Array"),
     ("argument-limits", "run", "create", "create", [LONG], "less than or equal to 10"),
     ("endpoint-step-deployment-config", "allow", "refuse", "refuse", [DEPLOY], "DeploymentConfig"),
     ("expire-after-forms", "documented", "iso-8601", "documented", FORMS, "30d"),

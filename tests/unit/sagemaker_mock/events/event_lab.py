@@ -7,12 +7,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from mock_clients import SCOPE, MockLab
+from mock_clients import ROLE, SCOPE, MockLab
 
 from cloudml_sagemaker.mock.core.store import Document
 from cloudml_sagemaker.mock.start import Mock
 
-ROLE = "arn:aws:iam::123456789012:role/ml"
 PIPELINE = "arn:aws:sagemaker:us-east-1:123456789012:pipeline/flow"
 
 DEFINITION = {

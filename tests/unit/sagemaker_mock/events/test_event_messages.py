@@ -99,9 +99,47 @@ def test_a_model_package_has_iso_times_and_no_tags(held: Mock) -> None:
         "ModelPackageStatus": "Completed",
         "ModelApprovalStatus": "Rejected",
     }
-    (message,) = made(held, "ModelPackage", "g/2", "Completed", "Completed", document)
-    assert message.detail == {**document, "CreationTime": "2021-02-24T17:00:14Z"}
+    changed = {"updated": ["ModelApprovalStatus", "SourceUri"]}
+    (message,) = made(held, "ModelPackage", "g/2", "Completed", "Completed", document, changed)
+    # "Other possible values are ... sourceUri" (developer guide).
+    updated = ["ModelApprovalStatus", "sourceUri"]
+    assert message.detail == {
+        **document,
+        "CreationTime": "2021-02-24T17:00:14Z",
+        "UpdatedModelPackageFields": updated,
+    }
+
+
+def test_a_model_card_comes_without_its_content(held: Mock) -> None:
+    arn = "arn:aws:sagemaker:us-east-1:123456789012:model-card/example-card"
+    document = {
+        "ModelCardArn": arn,
+        "ModelCardName": "example-card",
+        "ModelCardVersion": 2,
+        "ModelCardStatus": "Draft",
+        "Content": "{}",
+        "CreationTime": 1670026173.084,
+    }
+    (message,) = made(held, "ModelCard", "example-card", "", "Draft", document)
+    assert (message.detail_type, message.resources) == ("SageMaker Model Card State Change", [arn])
+    assert message.detail == {
+        "ModelCardName": "example-card",
+        "ModelCardVersion": 2,
+        "ModelCardStatus": "Draft",
+        "CreationTime": "2022-12-03T00:09:33.084Z",
+        "AccountId": "123456789012",
+        "SecurityConfig": {},
+    }
+
+
+def test_monitoring_schedules_are_told_unless_a_switch_says_no(held: Mock) -> None:
+    document = {"MonitoringScheduleName": "m", "MonitoringScheduleArn": "arn:m", "CreationTime": 1592411992.203}
+    (message,) = made(held, "MonitoringSchedule", "m", "Pending", "Scheduled", document)
+    assert (message.detail_type, message.resources) == ("SageMaker Monitoring Schedule State Change", ["arn:m"])
+    assert message.detail["MonitoringScheduleStatus"] == "Scheduled"
+    held.world.switches.set("monitor-schedule-events", "none")
+    assert made(held, "MonitoringSchedule", "m", "Pending", "Scheduled", document) == []
 
 
 def test_what_aws_does_not_tell_of_is_not_told(held: Mock) -> None:
-    assert made(held, "MonitoringSchedule", "m", "Pending", "Scheduled", {}) == []
+    assert made(held, "MonitoringExecution", "m", "Pending", "InProgress", {}) == []

@@ -128,7 +128,8 @@ def test_bad_entries_fail_alone(lab: Lab, entry: dict[str, str], code: str) -> N
 
 def test_too_many_or_too_large_entries_are_refused(lab: Lab) -> None:
     good = {"Source": "s", "DetailType": "t", "Detail": "{}"}
-    for entries in ([], [good] * 11, [{**good, "Detail": json.dumps({"a": "x" * 262_144})}]):
+    assert lab.put(detail={"a": "x" * 1_000_000})["FailedEntryCount"] == 0
+    for entries in ([], [good] * 11, [{**good, "Detail": json.dumps({"a": "x" * 1_048_576})}]):
         with pytest.raises(ClientError, match="ValidationException"):
             lab.events.put_events(Entries=entries)
 
@@ -241,3 +242,20 @@ def test_an_event_tells_what_was_when_the_state_changed(lab: Lab) -> None:
         document["SecondaryStatus"] = "Training"
     lab.world.clock.settle()  # type: ignore[attr-defined]
     assert lab.received(url) == ['"Starting"']
+
+
+def test_model_cards_are_told(lab: Lab) -> None:
+    url, arn = lab.queue("q")
+    pattern = {"detail-type": ["SageMaker Model Card State Change"], "detail": {"ModelCardStatus": ["Approved"]}}
+    lab.rule("r", pattern, {"Arn": arn})
+    lab.sm.create_model_card(ModelCardName="c", Content="{}", ModelCardStatus="Draft")
+    lab.sm.update_model_card(ModelCardName="c", ModelCardStatus="Approved")
+    lab.world.clock.settle()  # type: ignore[attr-defined]
+    (body,) = lab.received(url)
+    event = json.loads(body)
+    assert event["resources"] == ["arn:aws:sagemaker:us-east-1:123456789012:model-card/c"]
+    # The members of the developer guide's example.
+    assert set(event["detail"]) == {
+        *("ModelCardVersion", "LastModifiedTime", "LastModifiedBy", "CreationTime", "CreatedBy"),
+        *("ModelCardName", "ModelCardStatus", "AccountId", "SecurityConfig"),
+    }

@@ -143,6 +143,34 @@ def test_the_flexible_window_is_a_switch(lab: Lab) -> None:
     assert lab.received(url) == ["x"]
 
 
+def test_without_input_a_notification_is_delivered(lab: Lab) -> None:
+    url, arn = lab.queue("q")
+    schedule(lab, "s", "at(2026-11-23T10:00:00)", {"Arn": arn, "RoleArn": ROLE})
+    advance(lab, 3600)
+    (body,) = lab.received(url)
+    told = json.loads(body)
+    told.pop("id")
+    assert told == {
+        "version": "0",
+        "detail-type": "Scheduled Event",
+        "source": "aws.scheduler",
+        "account": "123456789012",
+        "time": "2026-11-23T10:00:00Z",
+        "region": "us-east-1",
+        "resources": ["arn:aws:scheduler:us-east-1:123456789012:schedule/default/s"],
+        "detail": "{}",
+    }
+
+
+def test_a_one_time_schedule_ignores_its_dates(lab: Lab) -> None:
+    # API reference, CreateSchedule: "ignores StartDate ... EndDate for one-time schedules".
+    url, arn = lab.queue("q")
+    dates = {"StartDate": datetime(2026, 11, 24, tzinfo=UTC), "EndDate": datetime(2026, 11, 23, 9, 45, tzinfo=UTC)}
+    schedule(lab, "s", "at(2026-11-23T10:00:00)", {"Arn": arn, "RoleArn": ROLE, "Input": "x"}, **dates)
+    advance(lab, 3600)
+    assert lab.received(url) == ["x"]
+
+
 def test_nonsense_is_refused_where_it_is_made(lab: Lab) -> None:
     _, arn = lab.queue("q")
     for expression in ("cron(0 10 * * * *)", "rate(5 minute)", "at(tomorrow)"):

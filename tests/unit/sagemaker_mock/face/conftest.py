@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import http.client
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from asking import AUTHORIZATION, Ask
 
 from cloudml_sagemaker.mock.options import Options
 from cloudml_sagemaker.mock.start import Mock, start
-
-AUTHORIZATION = (
-    "AWS4-HMAC-SHA256 Credential=k/20260101/us-east-1/{service}/aws4_request, SignedHeaders=host, Signature=0"
-)
 
 
 @pytest.fixture(scope="module")
@@ -22,9 +19,6 @@ def shared() -> Iterator[Mock]:
     running = start(Options())
     yield running
     running.stop()
-
-
-Ask = Callable[..., tuple[int, dict[str, str], bytes]]
 
 
 @pytest.fixture

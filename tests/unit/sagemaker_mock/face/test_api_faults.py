@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConnectionError
+from mock_clients import client
 
 from cloudml_sagemaker.mock.options import Options
 from cloudml_sagemaker.mock.start import Mock, start
-from tests.unit.sagemaker_mock.conftest import client
 
 
 @pytest.fixture(scope="module")

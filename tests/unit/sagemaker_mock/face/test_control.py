@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from asking import Ask
+from mock_clients import client
 
 from cloudml.errors import MockError
 from cloudml.mocks.remote import MockControl
 from cloudml_sagemaker.mock.options import Options
 from cloudml_sagemaker.mock.start import Mock, start
-from tests.unit.sagemaker_mock.conftest import client
-from tests.unit.sagemaker_mock.face.conftest import Ask
 
 BEGIN = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from asking import AUTHORIZATION
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -21,7 +22,6 @@ from cloudml_sagemaker.mock.core.shapes import pattern, problems
 from cloudml_sagemaker.mock.options import Options
 from cloudml_sagemaker.mock.rooms import load
 from cloudml_sagemaker.mock.start import Mock, start
-from tests.unit.sagemaker_mock.face.conftest import AUTHORIZATION
 
 TEXTS = (
     "abc", "arn:aws:iam::123456789012:role/service-role/ml", "s3://bucket/key", "1", "arn:aws:sagemaker:us-east-1:"

@@ -96,7 +96,7 @@ def test_chunked_bodies_and_expect_continue(shared: Mock) -> None:
 def test_many_connections_at_once_each_get_their_own_answers(shared: Mock) -> None:
     from concurrent.futures import ThreadPoolExecutor
 
-    from tests.unit.sagemaker_mock.face.conftest import AUTHORIZATION
+    from asking import AUTHORIZATION
 
     def talk(number: int) -> list[str]:
         connection = http.client.HTTPConnection("127.0.0.1", int(shared.url.rpartition(":")[2]), timeout=30)
@@ -116,7 +116,7 @@ def test_many_connections_at_once_each_get_their_own_answers(shared: Mock) -> No
 
 
 def test_a_head_has_no_body_and_says_its_length(shared: Mock) -> None:
-    from tests.unit.sagemaker_mock.conftest import client
+    from mock_clients import client
 
     s3 = client(shared.url, "s3")
     s3.create_bucket(Bucket="heads")

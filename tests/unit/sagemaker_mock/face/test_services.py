@@ -8,16 +8,16 @@ from typing import Any
 
 import boto3
 import pytest
+from asking import AUTHORIZATION, Ask
 from botocore.exceptions import ClientError
 from botocore.loaders import Loader
+from mock_clients import client
 
 from cloudml_sagemaker.mock.core.model import operation_names
 from cloudml_sagemaker.mock.core.operations import OPERATIONS
 from cloudml_sagemaker.mock.face.incoming import XML_SERVICES, receive
 from cloudml_sagemaker.mock.face.passed import PASSED
 from cloudml_sagemaker.mock.start import Mock
-from tests.unit.sagemaker_mock.conftest import client
-from tests.unit.sagemaker_mock.face.conftest import AUTHORIZATION, Ask
 
 UNSERVED = [
     ("iam", "simulate_principal_policy", {"PolicySourceArn": "arn:aws:iam::1:role/x", "ActionNames": ["s3:Get"]}),
@@ -148,6 +148,19 @@ def test_presigned_urls_and_virtual_hosts_of_s3(shared: Mock, ask: Ask) -> None:
     s3.put_object(Bucket="signed", Key="k", Body=b"content")
     url = s3.generate_presigned_url("get_object", Params={"Bucket": "signed", "Key": "k"})
     assert ask("GET", url.removeprefix(shared.url))[2] == b"content"
+
+
+@pytest.mark.parametrize("key", ["a\nb", "\nlead", "end\n", "deep/\n/x", "\n"])
+def test_keys_of_s3_may_have_line_feeds(shared: Mock, key: str) -> None:
+    s3 = client(shared.url, "s3")
+    bucket = f"lines-{len(key)}-{key.find(chr(10))}"
+    s3.create_bucket(Bucket=bucket)
+    s3.put_object(Bucket=bucket, Key=key, Body=b"1")
+    s3.copy_object(Bucket=bucket, Key=f"{key}2", CopySource={"Bucket": bucket, "Key": key})
+    assert s3.get_object(Bucket=bucket, Key=f"{key}2")["Body"].read() == b"1"
+    assert {found["Key"] for found in s3.list_objects_v2(Bucket=bucket)["Contents"]} == {key, f"{key}2"}
+    s3.delete_object(Bucket=bucket, Key=key)
+    assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 1
 
 
 def test_accounts_are_apart_by_the_role_that_was_assumed(shared: Mock) -> None:

@@ -8,20 +8,19 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from mock_clients import client
+from state_folders import journal, kept
 
 from cloudml.errors import MockError
 from cloudml.mocks.remote import MockControl
 from cloudml_sagemaker.mock.options import Options
-from cloudml_sagemaker.mock.start import Mock, start
-from tests.unit.sagemaker_mock.conftest import client
+from cloudml_sagemaker.mock.start import start
 
 NOW = int(time.time() * 1000)
 """CloudWatch Logs takes no events older than 14 days."""
@@ -34,19 +33,6 @@ ASSUME = json.dumps(
         ],
     }
 )
-
-
-@contextmanager
-def kept(folder: Path) -> Iterator[Mock]:
-    running = start(Options(state=folder))
-    try:
-        yield running
-    finally:
-        running.stop()
-
-
-def journal(folder: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (folder / "moto" / "journal.jsonl").read_text().splitlines()[1:]]
 
 
 def test_a_kill_loses_nothing_that_was_answered(tmp_path: Path) -> None:

@@ -10,15 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mock_clients import client
+from mock_clients import IMAGE, ROLE, client
+from mock_clients import SCOPE as SCOPE
 
-from cloudml_sagemaker.mock.core.store import Scope
 from cloudml_sagemaker.mock.start import Mock
 
 REGION = "us-east-1"
-ROLE = "arn:aws:iam::123456789012:role/ml"
-IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/ml:1"
-SCOPE = Scope("123456789012", REGION)
 SERVER = Path(__file__).with_name("model_server.py")
 TYPE = "ml.m5.large"
 

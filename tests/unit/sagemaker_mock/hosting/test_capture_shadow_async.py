@@ -10,6 +10,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 from hosting_host import TYPE, Host, until
+from mock_clients import SCOPE
+
+from cloudml_sagemaker.mock.hosting.backlog import Backlog
 
 CAPTURE = {
     "EnableCapture": True,
@@ -80,6 +83,24 @@ def test_a_sample_of_the_inputs_only(still: Host) -> None:
     assert all(set(line["captureData"]) == {"endpointInput"} for line in found)
 
 
+def test_captured_data_lies_under_the_hour_of_the_invocation(still: Host) -> None:
+    still.bucket()
+    still.endpoint(DataCaptureConfig=CAPTURE)
+    now = still.mock.world.clock.now()
+    still.advance(3600 - (now.minute * 60 + now.second) - 30)
+    before = still.mock.world.clock.now()
+    still.invoke("1")
+    still.advance(40)
+    after = still.mock.world.clock.now()
+    assert (after.hour - before.hour) % 24 == 1
+    still.invoke("2")
+    still.advance(60)
+    # The first was written when the next hour had begun already.
+    found = {key.rpartition("/")[0]: lines(still, key) for key in still.keys("data")}
+    hours = [f"capture/live/main/{when:%Y/%m/%d/%H}" for when in (before, after)]
+    assert {folder: len(records) for folder, records in found.items()} == dict.fromkeys(hours, 1)
+
+
 def test_what_is_captured_is_written_when_the_endpoint_goes(still: Host) -> None:
     still.bucket()
     still.endpoint(DataCaptureConfig=CAPTURE)
@@ -147,7 +168,7 @@ def test_asynchronous_inference(host: Host, queue: tuple[str, Any]) -> None:
     )
     assert answer["ResponseMetadata"]["HTTPStatusCode"] == 202
     assert answer["InferenceId"] == "mine"
-    assert re.fullmatch(r"s3://data/out/[0-9a-f-]{36}\.out", answer["OutputLocation"])
+    assert answer["OutputLocation"] == "s3://data/out/mine.out"
     told = receive()
     assert (told["invocationStatus"], told["inferenceId"]) == ("Completed", "mine")
     assert told["responseParameters"] == {"contentType": "text/csv", "outputLocation": answer["OutputLocation"]}
@@ -171,3 +192,57 @@ def test_an_ordinary_endpoint_takes_no_asynchronous_request(host: Host) -> None:
     host.endpoint()
     with pytest.raises(ClientError, match="not asynchronous"):
         host.runtime.invoke_endpoint_async(EndpointName="live", InputLocation="s3://data/in/1.csv")
+
+
+def test_no_more_asynchronous_requests_at_a_time_than_the_configuration_says(host: Host) -> None:
+    host.bucket()
+    client = {"MaxConcurrentInvocationsPerInstance": 1}
+    host.endpoint(AsyncInferenceConfig={"OutputConfig": {"S3OutputPath": "s3://data/out"}, "ClientConfig": client})
+    server = host.mock.world.rooms["hosting"].server(SCOPE, "live", "1", "main")
+    real = server.request
+    under_way: list[int] = []
+    seen: list[int] = []
+
+    def request(*args: Any, **more: Any) -> Any:
+        under_way.append(1)
+        seen.append(len(under_way))
+        try:
+            return real(*args, **more)
+        finally:
+            under_way.pop()
+
+    server.request = request
+    for number in range(4):
+        host.s3.put_object(Bucket="data", Key=f"in/{number}", Body=b"sleep:0.1")
+    for number in range(4):
+        host.runtime.invoke_endpoint_async(EndpointName="live", InputLocation=f"s3://data/in/{number}")
+    until(lambda: len(host.keys("data", "out/")) == 4, "the answers")
+    assert seen == [1, 1, 1, 1]
+
+
+def test_a_backlog_gives_turns_in_order() -> None:
+    backlog, key = Backlog(), (SCOPE, "live")
+    told: list[str] = []
+    assert backlog.enter(key, 2, lambda: None)
+    assert backlog.enter(key, 2, lambda: None)
+    assert not backlog.enter(key, 2, lambda: told.append("third"))
+    assert not backlog.enter(key, 2, lambda: told.append("fourth"))
+    assert backlog.enter((SCOPE, "other"), 1, lambda: None)
+    for _ in range(2):
+        following = backlog.leave(key)
+        assert following is not None
+        following()
+    assert told == ["third", "fourth"]
+    assert backlog.enter(key, 1, lambda: None)
+    assert backlog.leave(key) is None
+
+
+def test_only_an_asynchronous_variant_scales_to_zero(host: Host) -> None:
+    none = [{"VariantName": "main", "DesiredInstanceCount": 0}]
+    host.endpoint(AsyncInferenceConfig={"OutputConfig": {"S3OutputPath": "s3://data/out"}})
+    host.sagemaker.update_endpoint_weights_and_capacities(EndpointName="live", DesiredWeightsAndCapacities=none)
+    assert host.wait() == "InService"
+    assert host.describe()["ProductionVariants"][0]["CurrentInstanceCount"] == 0
+    host.endpoint("plain")
+    with pytest.raises(ClientError, match="must be at least 1"):
+        host.sagemaker.update_endpoint_weights_and_capacities(EndpointName="plain", DesiredWeightsAndCapacities=none)

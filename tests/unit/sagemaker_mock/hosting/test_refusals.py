@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from hosting_host import IMAGE, ROLE, TYPE, Host
+from hosting_host import TYPE, Host
+from mock_clients import IMAGE, ROLE
 
 ARN = "arn:aws:sagemaker:us-east-1:123456789012"
 
@@ -47,6 +48,9 @@ def test_names_that_are_missing_or_taken(host: Host) -> None:
     assert "already existing endpoint" in says(host, "create_endpoint", EndpointName="live", EndpointConfigName="c")
 
 
+MANY = {"Image": IMAGE, "Mode": "MultiModel", "ModelDataUrl": "s3://data/many/"}
+SOURCE = {"S3DataSource": {"S3Uri": "s3://data/one/", "S3DataType": "S3Prefix", "CompressionType": "None"}}
+
 WRONG_MODELS: tuple[dict[str, Any], ...] = (
     {},
     {"PrimaryContainer": {"Image": IMAGE}, "Containers": [{"Image": IMAGE}]},
@@ -59,6 +63,9 @@ WRONG_MODELS: tuple[dict[str, Any], ...] = (
     {"Containers": [{"Image": IMAGE, "ContainerHostname": "a"}, {"Image": IMAGE}]},
     {"Containers": [{"Image": IMAGE}] * 16},
     {"PrimaryContainer": {"Image": IMAGE, "Environment": {"A": "x" * 1025}}},
+    {"Containers": [{"Image": IMAGE, "Environment": {f"A{n}": "x" * 1000 for n in range(17)}}] * 2},
+    {"PrimaryContainer": {**MANY, "ModelDataSource": SOURCE}},
+    {"Containers": [{"Image": IMAGE}, MANY]},
 )
 
 
@@ -83,6 +90,7 @@ def variant(name: str = "v", **more: Any) -> dict[str, Any]:
 
 SERVERLESS = {"VariantName": "v", "ModelName": "m", "ServerlessConfig": {"MemorySizeInMB": 1024, "MaxConcurrency": 1}}
 CAPTURE = {"InitialSamplingPercentage": 1, "DestinationS3Uri": "s3://b/p", "CaptureOptions": [{"CaptureMode": "Input"}]}
+VPC = {"SecurityGroupIds": ["sg-1"], "Subnets": ["subnet-1"]}
 ASYNC = {"OutputConfig": {"S3OutputPath": "s3://data/out"}}
 
 
@@ -104,6 +112,8 @@ WRONG_CONFIGURATIONS: tuple[tuple[list[dict[str, Any]], dict[str, Any]], ...] = 
     ([{**SERVERLESS, "ServerlessConfig": {"MemorySizeInMB": 1500, "MaxConcurrency": 1}}], {}),
     ([SERVERLESS, variant("w")], {}),
     ([SERVERLESS], {"DataCaptureConfig": CAPTURE}),
+    ([SERVERLESS], {"VpcConfig": VPC}),
+    ([SERVERLESS], {"EnableNetworkIsolation": True}),
     ([variant()], {"DataCaptureConfig": {**CAPTURE, "CaptureOptions": []}}),
     ([variant()], {"DataCaptureConfig": {**CAPTURE, "InitialSamplingPercentage": 101}}),
 )
@@ -114,6 +124,23 @@ def test_configurations_that_are_wrong(host: Host) -> None:
     for variants, more in WRONG_CONFIGURATIONS:
         says(host, "create_endpoint_config", EndpointConfigName="c", ProductionVariants=variants, **more)
     assert host.sagemaker.list_endpoint_configs()["EndpointConfigs"] == []
+
+
+def test_what_a_serverless_endpoint_cannot_run(host: Host) -> None:
+    host.bucket()
+    host.s3.put_object(Bucket="data", Key="one/a.txt", Body=b"x")
+    models: dict[str, dict[str, Any]] = {
+        "Inference pipelines": {"Containers": [{"Image": IMAGE}] * 2},
+        "Multi-model containers": {"PrimaryContainer": MANY},
+        "ModelDataSource": {"PrimaryContainer": {"Image": IMAGE, "ModelDataSource": SOURCE}},
+        "VpcConfig": {"PrimaryContainer": {"Image": IMAGE}, "VpcConfig": VPC},
+        "Network isolation": {"PrimaryContainer": {"Image": IMAGE}, "EnableNetworkIsolation": True},
+    }
+    for number, (feature, params) in enumerate(models.items()):
+        host.sagemaker.create_model(ModelName=f"m{number}", ExecutionRoleArn=ROLE, **params)
+        variants = [{**SERVERLESS, "ModelName": f"m{number}"}]
+        message = says(host, "create_endpoint_config", EndpointConfigName="c", ProductionVariants=variants)
+        assert message.startswith(feature)
 
 
 def test_a_configuration_is_shown_as_it_was_given(host: Host) -> None:

@@ -7,12 +7,11 @@ from datetime import datetime
 from pathlib import Path
 
 from hosting_host import Host
+from mock_clients import SCOPE
 
-from cloudml_sagemaker.mock.core.store import Scope
 from cloudml_sagemaker.mock.options import Options
 from cloudml_sagemaker.mock.start import start
 
-SCOPE = Scope("123456789012", "us-east-1")
 POLICY = {
     "BlueGreenUpdatePolicy": {
         "TrafficRoutingConfiguration": {

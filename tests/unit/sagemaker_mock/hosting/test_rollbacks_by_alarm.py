@@ -90,6 +90,9 @@ def test_a_way_back_that_fails_leaves_two_fleets_until_the_next_update(still: Ho
     still.advance(7200)
     assert still.status() == "UpdateRollbackFailed"
     assert still.split(40)["new:"] == pytest.approx(10, abs=2)
+    weights = [{"VariantName": "main", "DesiredInstanceCount": 3}]
+    with pytest.raises(ClientError, match="UpdateRollbackFailed"):
+        still.sagemaker.update_endpoint_weights_and_capacities(EndpointName="live", DesiredWeightsAndCapacities=weights)
     update(still, still.next_config("third", count=4, answer="third:"))
     assert still.status() == "InService"
     assert still.split(10) == {"third:": 10}

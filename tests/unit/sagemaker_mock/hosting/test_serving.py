@@ -7,8 +7,10 @@ from dataclasses import replace
 
 import pytest
 from botocore.exceptions import ClientError
-from hosting_host import IMAGE, ROLE, TYPE, Host, archive, until
+from hosting_host import TYPE, Host, archive, until
+from mock_clients import IMAGE, ROLE
 
+from cloudml_sagemaker.mock.hosting.containers import ModelServer
 from cloudml_sagemaker.mock.options import Options
 from cloudml_sagemaker.mock.start import start
 
@@ -79,6 +81,21 @@ def test_an_archive_that_leaves_its_folder_is_refused(host: Host) -> None:
     assert host.wait() == "Failed"
     assert "Failed to extract model data archive" in host.describe()["FailureReason"]
     assert not list(host.mock.world.folder.rglob("evil.txt"))
+
+
+def test_a_variant_may_give_its_container_more_than_four_minutes(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[float] = []
+    real = ModelServer.start
+
+    def start(self: ModelServer, patience: float = 0.0) -> None:
+        given.append(patience)
+        real(self, patience)
+
+    monkeypatch.setattr(ModelServer, "start", start)
+    host.endpoint("usual")
+    host.config("slow", {"ModelName": "usual-model", "ContainerStartupHealthCheckTimeoutInSeconds": 900})
+    host.create("patient", "slow")
+    assert given == [240, 900]
 
 
 @pytest.mark.parametrize("trouble", [{"PING_STATUS": "500"}, {"DIE_AT_START": "1"}])

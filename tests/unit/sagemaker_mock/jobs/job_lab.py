@@ -6,13 +6,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from mock_clients import MockLab
+from mock_clients import IMAGE, ROLE, MockLab
 
 from cloudml_sagemaker.mock.core.store import Document
 from cloudml_sagemaker.mock.start import Mock
 
-ROLE = "arn:aws:iam::123456789012:role/ml"
-IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/ml:1"
 BUCKET = "data"
 
 

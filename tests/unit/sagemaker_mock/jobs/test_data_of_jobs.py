@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tarfile
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from job_lab import BUCKET, Lab
 from mock_clients import SCOPE
 
 from cloudml_sagemaker.mock.core import s3
+from cloudml_sagemaker.mock.core.store import Scope
 from cloudml_sagemaker.mock.jobs.folders import tar
 
 
@@ -127,8 +129,65 @@ def test_listing_goes_on_over_pages(lab: Lab, monkeypatch: pytest.MonkeyPatch) -
 def test_write_keeps_the_content_type(lab: Lab) -> None:
     s3.write(lab.world, SCOPE, f"s3://{BUCKET}/j.json", "{}", "application/json")
     assert lab.s3.get_object(Bucket=BUCKET, Key="j.json")["ContentType"] == "application/json"
-    with pytest.raises(s3.S3Missing):
+
+
+def test_sending_to_no_bucket_is_told_in_s3s_words(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(s3, "_PART", 5)
+    with pytest.raises(s3.S3Missing, match="The specified bucket does not exist"):
         s3.write(lab.world, SCOPE, "s3://no-such-bucket/j.json", b"")
+    for content in ("small", "in parts"):
+        (tmp_path / "file").write_text(content)
+        with pytest.raises(s3.S3Missing, match="The specified bucket does not exist"):
+            s3.upload_file(lab.world, SCOPE, tmp_path / "file", "s3://no-such-bucket/f")
+
+
+@pytest.mark.parametrize("key", ["a\nb", "\n", "a b+c%2F?x=1#y&z", "é/😀", "/lead", "a//b", "a/../b", "~'()*!"])
+def test_any_key_comes_and_goes_as_boto3_has_it(lab: Lab, tmp_path: Path, key: str) -> None:
+    (tmp_path / "file").write_text("up")
+    s3.write(lab.world, SCOPE, f"s3://{BUCKET}/{key}", "one")
+    assert lab.get(key) == b"one"
+    s3.upload_file(lab.world, SCOPE, tmp_path / "file", f"s3://{BUCKET}/{key}")
+    assert lab.get(key) == b"up"
+    lab.put(**{key: "two"})
+    assert s3.read(lab.world, SCOPE, f"s3://{BUCKET}/{key}") == b"two"
+    assert lab.keys() == [key]
+
+
+def test_a_bucket_is_no_object(lab: Lab) -> None:
+    for uri in (f"s3://{BUCKET}", f"s3://{BUCKET}/"):
+        with pytest.raises(s3.S3Missing):
+            s3.read(lab.world, SCOPE, uri)
+    with pytest.raises(s3.S3Missing):
+        s3.write(lab.world, SCOPE, "s3://not-made-by-this/", b"")
+    assert [bucket["Name"] for bucket in lab.s3.list_buckets()["Buckets"]] == [BUCKET]
+
+
+def test_other_refusals_of_s3_keep_their_words(lab: Lab) -> None:
+    lab.s3.put_object(Bucket=BUCKET, Key="cold", Body=b"x", StorageClass="GLACIER")
+    with pytest.raises(
+        s3.S3Error, match=r"storage class \(Service: .*Status Code: 403; Error Code: InvalidObjectState\)"
+    ):
+        s3.read(lab.world, SCOPE, f"s3://{BUCKET}/cold")
+
+
+def test_objects_of_another_account_are_asked_for_by_that(lab: Lab) -> None:
+    other = Scope("111122223333", "eu-west-1")
+    lab.world.aws.client("s3", other).create_bucket(
+        Bucket="theirs", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
+    )
+    s3.write(lab.world, other, "s3://theirs/k", b"t")
+    assert s3.read(lab.world, other, "s3://theirs/k") == b"t"
+    owner = lab.world.aws.client("s3", other).list_buckets()["Buckets"]
+    assert [bucket["Name"] for bucket in owner] == ["theirs"]
+
+
+def test_a_name_that_is_not_utf8_is_told(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for size in (64, 1):  # whole and in parts
+        monkeypatch.setattr(s3, "_PART", size)
+        (tmp_path / os.fsdecode(b"n\xffx")).write_text("abc")
+        with pytest.raises(s3.S3Error, match=r"name of the object s3://data/o/n\\xffx is not UTF-8") as caught:
+            s3.upload_folder(lab.world, SCOPE, tmp_path, f"s3://{BUCKET}/o")
+        assert caught.value.uri == r"s3://data/o/n\xffx"
 
 
 def test_an_archive_holds_empty_folders_and_counts_files(tmp_path: Path) -> None:

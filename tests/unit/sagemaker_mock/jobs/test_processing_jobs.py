@@ -170,6 +170,33 @@ def test_continuous_output_written_last_is_not_lost(lab: Lab) -> None:
     assert lab.get("o/a") == b"1"
 
 
+@pytest.mark.parametrize("mode", ["EndOfJob", "Continuous"])
+def test_an_output_whose_name_is_not_utf8_is_the_clients_mistake(lab: Lab, mode: str) -> None:
+    code = f"import os; open(os.fsencode('{OUT}/') + bytes([255]), 'w').close()"
+    outputs = {"Outputs": [target(f"s3://{BUCKET}/o", mode=mode)]}
+    found = lab.process("odd", code, ProcessingOutputConfig=outputs)
+    assert found["ProcessingJobStatus"] == "Failed"
+    assert found["FailureReason"].startswith(r"ClientError: Failed to upload output to s3://data/o/\xff: ")
+    assert found["FailureReason"].endswith("is not UTF-8.")
+
+
+def test_an_output_with_a_line_feed_in_its_name_arrives(lab: Lab) -> None:
+    outputs = {"Outputs": [target(f"s3://{BUCKET}/o")]}
+    found = lab.process("lines", f"open('{OUT}/a' + chr(10) + 'b', 'w').close()", ProcessingOutputConfig=outputs)
+    assert found["ProcessingJobStatus"] == "Completed"
+    assert lab.keys() == ["o/a\nb"]
+
+
+def test_an_output_whose_bucket_is_gone(lab: Lab) -> None:
+    outputs = {"Outputs": [target("s3://gone/o")]}
+    lab.s3.create_bucket(Bucket="gone")
+    code = f"import boto3; boto3.client('s3').delete_bucket(Bucket='gone'); open('{OUT}/x', 'w').close()"
+    found = lab.process("late", code, ProcessingOutputConfig=outputs)
+    assert found["FailureReason"] == (
+        "ClientError: Failed to upload output to s3://gone/o/x: The specified bucket does not exist"
+    )
+
+
 def test_logs_are_live_under_awss_names(lab: Lab) -> None:
     lab.sm.create_processing_job(**lab.processing("talks", "import time; print('begun'); time.sleep(600)"))
     lab.wait(lambda: lab.log(GROUP) == ["begun"])

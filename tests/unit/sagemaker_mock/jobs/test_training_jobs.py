@@ -280,3 +280,11 @@ def test_every_secondary_status_is_told_on_the_bus(lab: Lab) -> None:
     lab.train("bus", "pass")
     lab.wait(lambda: "Completed" in told)
     assert lab.world.table("TrainingJob", SCOPE)["bus"]["AlgorithmSpecification"]["TrainingImage"] == IMAGE
+
+
+def test_a_model_file_whose_name_is_not_utf8_is_the_clients_mistake(lab: Lab) -> None:
+    code = "import os; open(os.fsencode('/opt/ml/model/') + bytes([255]), 'w').close()"
+    output = {"S3OutputPath": f"s3://{BUCKET}/models", "CompressionType": "NONE"}
+    found = lab.train("odd", code, OutputDataConfig=output)
+    assert found["FailureReason"].startswith("ClientError: Artifact upload failed:")
+    assert r"model/\xff is not UTF-8" in found["FailureReason"]

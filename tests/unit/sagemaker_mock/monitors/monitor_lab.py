@@ -9,11 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from mock_clients import SCOPE, MockLab
+from mock_clients import ROLE, SCOPE, MockLab
 
 from cloudml_sagemaker.mock.start import Mock
 
-ROLE = "arn:aws:iam::123456789012:role/ml"
 IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/monitor:1"
 MODEL_SERVER = Path(__file__).with_name("monitored_model.py")
 LOCAL = "/opt/ml/processing/input/endpoint"

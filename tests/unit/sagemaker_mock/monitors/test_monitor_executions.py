@@ -289,6 +289,11 @@ def test_alerts(lab: Lab) -> None:
     assert seen == ["OK", "InAlert", "OK"]
     history = lab.sm.list_monitoring_alert_history(**name, SortOrder="Ascending")["MonitoringAlertHistory"]
     assert [row["AlertStatus"] for row in history] == ["InAlert", "OK"]
+    with lab.world.lock:
+        for number in range(10):
+            lab.world.table("MonitoringAlertHistory", SCOPE).put(f"more-{number}", {**name, "CreationTime": 1.0})
+    # API reference: "The default is 100."
+    assert len(lab.sm.list_monitoring_alert_history(**name)["MonitoringAlertHistory"]) == 12
 
 
 def test_a_program_that_hangs_is_stopped_with_its_job(lab: Lab) -> None:

@@ -25,7 +25,10 @@ def module_lab() -> Iterator[Lab]:
 
 @pytest.fixture
 def lab(module_lab: Lab) -> Iterator[Lab]:
+    switches = module_lab.mock.world.switches
+    before = switches.in_force()
     yield module_lab
-    module_lab.mock.world.switches.reset()
+    for name, choice in before.items():
+        switches.set(name, choice)
     module_lab.mock.world.faults.clear()
     module_lab.lambdas.clear()

@@ -10,14 +10,10 @@ from functools import cached_property
 from typing import Any
 
 from botocore.exceptions import ClientError
-from mock_clients import client
+from mock_clients import IMAGE, ROLE, client
 
-from cloudml_sagemaker.mock.core.store import Scope
 from cloudml_sagemaker.mock.start import Mock
 
-ROLE = "arn:aws:iam::123456789012:role/ml"
-IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/ml:1"
-SCOPE = Scope("123456789012", "us-east-1")
 FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:"
 
 Json = dict[str, Any]

@@ -83,6 +83,15 @@ def test_a_check_without_a_previous_baseline_fails(lab: Lab) -> None:
     assert "no previous baseline" in done.steps["Check"]["FailureReason"]
 
 
+def test_a_check_whose_output_is_not_in_s3_fails(lab: Lab) -> None:
+    step = check(lab, **supplied(lab, []))
+    store = {"FeatureGroupName": "group"}
+    step["Arguments"]["ProcessingOutputConfig"] = {
+        "Outputs": [{"OutputName": "output", "FeatureStoreOutput": store, "AppManaged": True}]
+    }
+    assert "no output in Amazon S3" in lab.run(definition(step)).steps["Check"]["FailureReason"]
+
+
 def test_baselines_are_properties(lab: Lab) -> None:
     seen: dict[str, Any] = {}
     lab.lambdas["see"] = lambda event: seen.update(event) or {}

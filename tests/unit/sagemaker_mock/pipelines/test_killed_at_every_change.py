@@ -73,7 +73,9 @@ def test_every_copy_of_the_state_goes_on_to_the_right_end(case: str, tmp_path: P
 
     def copy(change: Change) -> None:
         with mock.world.lock:
-            copies.append(Path(shutil.copytree(tmp_path / "first", tmp_path / f"copy-{len(copies)}")))
+            place = tmp_path / f"copy-{len(copies)}"
+            # The folders of jobs, from which nothing goes on, may be on their way out.
+            copies.append(Path(shutil.copytree(tmp_path / "first", place, ignore=shutil.ignore_patterns("jobs"))))
 
     mock.world.bus.subscribe(copy, "PipelineExecution", "PipelineExecutionStep")
     lab = Lab(mock)

@@ -27,7 +27,6 @@ from pipeline_lab import (
 )
 
 from cloudml_sagemaker.mock.pipelines.kinds import KINDS
-from cloudml_sagemaker.mock.pipelines.kinds.base import Progress
 
 
 def test_lambda_outputs_are_typed_and_nested_ones_are_text(lab: Lab) -> None:
@@ -280,7 +279,22 @@ def test_the_exception_type_of_a_jobs_failure(kind: str, start: str, exception: 
     run: Any = SimpleNamespace(room=SimpleNamespace(waiting={}), scope=None)
     record = {"_job": {"name": "job"}}
     over = KINDS[kind].ended(run, record, {"FailureReason": f"{start}: it failed"}, "Failed")
-    assert over == Progress("Failed", f"{start}: it failed", exception)
+    assert over is not None and (over.status, over.exception) == ("Failed", exception)
+    assert over.reason.endswith(f"{start}: it failed")
+
+
+def test_a_tuning_step_is_found_again_by_its_objective_and_not_by_its_checkpoints() -> None:
+    # Developer guide, "pipelines-default-keys": the members of TrainingJobDefinition that make up the key.
+    members = {member.removeprefix("TrainingJobDefinition.") for member in KINDS["Tuning"].cached or ()}
+    assert members == {
+        "HyperParameterTuningJobConfig",
+        "AlgorithmSpecification",
+        "HyperParameterRanges",
+        "InputDataConfig",
+        "StaticHyperParameters",
+        "TuningObjective",
+        "TrainingJobDefinitions",
+    }
 
 
 def test_names_of_tuning_jobs_have_at_most_32_characters(lab: Lab) -> None:

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from pipeline_lab import ROLE, Lab, definition, fail, function, parameter, processing
+from pipeline_lab import ROLE, Lab, definition, fail, function, get, parameter, processing
 
 TEXT = definition(function("A", "ok"))
 
@@ -161,6 +161,17 @@ def test_deleting_a_pipeline_deletes_its_executions_but_not_while_one_runs(lab: 
     lab.sagemaker.create_pipeline(**_request(name))
 
 
+def test_a_repeated_deletion_is_answered_again_and_spares_a_namesake(lab: Lab) -> None:
+    """A client whose connection broke sends the same request, and token, once more."""
+    request = {"PipelineName": "gone", "ClientRequestToken": "d" * 32}
+    arn = make(lab, "gone")["PipelineArn"]
+    assert [lab.sagemaker.delete_pipeline(**request)["PipelineArn"] for _ in range(2)] == [arn, arn]
+    assert lab.refused("delete_pipeline", **{**request, "ClientRequestToken": "e" * 32})[0] == "ResourceNotFound"
+    make(lab, "gone")
+    lab.sagemaker.delete_pipeline(**request)
+    assert lab.refused("describe_pipeline", PipelineName="gone")[0] == "ResourceNotFound"
+
+
 def test_starting_by_name_and_arn_happens_once_a_token(lab: Lab) -> None:
     arn = make(lab, "once")["PipelineArn"]
     first = lab.start("once", ClientRequestToken="x" * 32)
@@ -181,6 +192,8 @@ def test_starting_by_name_and_arn_happens_once_a_token(lab: Lab) -> None:
         "ResourceNotFound"
     )
 
+
+START = {"ClientRequestToken": "t" * 32}
 
 PARAMETERS = [
     parameter("S", default="s"),
@@ -224,6 +237,16 @@ def test_steps_are_paged_and_the_latest_comes_first(lab: Lab) -> None:
     assert [row["StepName"] for row in rest["PipelineExecutionSteps"]] == ["S2", "S1", "S0"]
 
 
+def test_empty_values_of_parameters_are_refused(lab: Lab) -> None:
+    """sagemaker-python-sdk issue 4016, with AWS's words."""
+    name = lab.create(definition(function("A", "ok"), parameters=[parameter("S", default="s")]))
+    given = [{"Name": "S", "Value": ""}]
+    code, message = lab.refused(
+        "start_pipeline_execution", **{**START, "PipelineName": name, "PipelineParameters": given}
+    )
+    assert (code, message) == ("ValidationException", '[string "" is too short (length: 0, required minimum: 1)]')
+
+
 def test_an_execution_can_be_renamed(lab: Lab) -> None:
     done = lab.run(TEXT, PipelineExecutionDisplayName="first", PipelineExecutionDescription="about")
     lab.sagemaker.update_pipeline_execution(PipelineExecutionArn=done.arn, PipelineExecutionDisplayName="second")
@@ -240,6 +263,49 @@ def test_the_experiment_of_an_execution(lab: Lab) -> None:
     arn = lab.again(name).arn
     told = lab.sagemaker.describe_pipeline_execution(PipelineExecutionArn=arn)["PipelineExperimentConfig"]
     assert told == {"ExperimentName": name, "TrialName": arn.rpartition("/")[2]}
+
+
+def test_names_that_the_experiment_config_leaves_out(lab: Lab) -> None:
+    """Developer guide, "pipelines-experiments": the pipeline's name and the execution's id."""
+    name = lab.create(definition(function("A", "ok"), PipelineExperimentConfig={"TrialName": None}))
+    arn = lab.again(name).arn
+    trial = lab.sagemaker.describe_trial(TrialName=arn.rpartition("/")[2])
+    assert trial["ExperimentName"] == name
+
+
+def test_the_job_of_a_step_is_a_component_of_the_executions_trial(lab: Lab) -> None:
+    """Developer guide, "pipelines-experiments": a run for each job created in a pipeline execution step."""
+    name = lab.create(definition(processing("Prepare_it"), PipelineExperimentConfig={}))
+    done = lab.again(name)
+    assert done.status == "Succeeded"
+    found = lab.sagemaker.list_trial_components(TrialName=done.arn.rpartition("/")[2])["TrialComponentSummaries"]
+    assert [(row["DisplayName"], row["TrialComponentSource"]["SourceArn"]) for row in found] == [
+        ("Prepare-it", done.steps["Prepare_it"]["Metadata"]["ProcessingJob"]["Arn"])
+    ]
+
+
+def test_a_trial_that_cannot_be_does_not_keep_the_steps_from_running(lab: Lab) -> None:
+    done = lab.run(definition(processing("A"), PipelineExperimentConfig={"TrialName": "no trial's name"}))
+    assert done.status == "Succeeded"
+
+
+def test_the_mlflow_names_of_an_execution(lab: Lab) -> None:
+    config = {
+        "MlflowResourceArn": get("Parameters.Server"),
+        "MlflowExperimentName": {"Std:Join": {"On": "-", "Values": ["of", get("Execution.PipelineName")]}},
+    }
+    server = "arn:aws:sagemaker:us-east-1:123456789012:mlflow-tracking-server/one"
+    name = lab.create(
+        definition(function("A", "ok"), MlflowConfig=config, parameters=[parameter("Server", default=server)])
+    )
+    for given, experiment in (({}, f"of-{name}"), ({"MlflowExperimentName": "other"}, "other")):
+        told = lab.sagemaker.describe_pipeline_execution(PipelineExecutionArn=lab.again(name, **given).arn)
+        assert told["MLflowConfig"] == {"MlflowResourceArn": server, "MlflowExperimentName": experiment}
+
+
+def test_the_role_of_an_execution_is_not_told(lab: Lab) -> None:
+    """Service model, DescribePipelineExecutionResponse: only of pipelines that AWS manages."""
+    assert "RoleArn" not in lab.sagemaker.describe_pipeline_execution(PipelineExecutionArn=lab.run(TEXT).arn)
 
 
 def test_quotas_are_held_when_asked_for(lab: Lab) -> None:

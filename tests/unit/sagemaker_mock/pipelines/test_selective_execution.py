@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from pipeline_lab import Lab, condition, definition, equals, function, get, parameter
+from pipeline_lab import Lab, condition, definition, equals, function, get, parameter, processing
 
 
 @pytest.fixture
@@ -87,6 +87,15 @@ def test_selections_that_are_refused(lab: Lab, calls: list[str]) -> None:
     )
 
 
+def test_a_missing_source_is_told_in_the_words_of_aws(lab: Lab, calls: list[str]) -> None:
+    """sagemaker-python-sdk issue 4444."""
+    _, message = lab.refused(
+        "start_pipeline_execution", PipelineName=lab.create(text()), ClientRequestToken="t" * 32, **config("C")
+    )
+    words = "Invalid SourcePipelineExecutionArn: null. The selected steps [C] have dependencies on [B]"
+    assert message == words
+
+
 def test_a_source_in_which_the_step_failed(lab: Lab, calls: list[str]) -> None:
     lab.lambdas["broken"] = lambda event: 1 / 0
     name = lab.create(
@@ -97,6 +106,21 @@ def test_a_source_in_which_the_step_failed(lab: Lab, calls: list[str]) -> None:
     code, _ = lab.refused("start_pipeline_execution", PipelineName=name, ClientRequestToken="t" * 32,
                           **config("B", source=failed.arn))  # fmt: skip
     assert code == "ValidationException"
+
+
+def test_a_source_that_was_stopped(lab: Lab, calls: list[str]) -> None:
+    """API reference, SelectiveExecutionConfig: the source must have failed or succeeded."""
+    lab.mock.world.faults.add(lab.mock.world.faults.parse("hang:ProcessingJob/*"))
+    name = lab.create(definition(step("A"), processing("Hangs", after=["A"]), step("B", "A")))
+    arn = lab.start(name)
+    lab.settle()
+    lab.sagemaker.stop_pipeline_execution(PipelineExecutionArn=arn)
+    lab.settle(200)
+    assert lab.look(arn).status == "Stopped"
+    code, message = lab.refused(
+        "start_pipeline_execution", PipelineName=name, ClientRequestToken="t" * 32, **config("B", source=arn)
+    )
+    assert code == "ValidationException" and "Stopped" in message
 
 
 def test_a_selected_condition_takes_its_branch_along(lab: Lab, calls: list[str]) -> None:

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from mock_clients import IMAGE, client
 
 from cloudml_sagemaker.mock.core.bus import Change
 from cloudml_sagemaker.mock.start import Mock
-from tests.unit.sagemaker_mock.conftest import IMAGE, client
 
 Clients = Callable[..., Any]
 INFERENCE: dict[str, Any] = {
@@ -75,14 +75,16 @@ def test_what_is_given_is_kept(sagemaker: Any) -> None:
         "ModelLifeCycle": {"Stage": "Development", "StageStatus": "Pending"},
         "MetadataProperties": {"CommitId": "abc"},
     }
-    found = describe(sagemaker, version(sagemaker, **given, Tags=[{"Key": "a", "Value": "b"}]))
+    found = describe(sagemaker, version(sagemaker, **given))
     assert {name: found[name] for name in given} == given
-    assert sagemaker.list_tags(ResourceArn=found["ModelPackageArn"])["Tags"] == [{"Key": "a", "Value": "b"}]
 
 
 def test_a_package_of_its_own(sagemaker: Any) -> None:
-    arn = sagemaker.create_model_package(ModelPackageName="alone", InferenceSpecification=ALONE)["ModelPackageArn"]
+    tags = [{"Key": "a", "Value": "b"}]
+    request = {"ModelPackageName": "alone", "InferenceSpecification": ALONE}
+    arn = sagemaker.create_model_package(**request, Tags=tags)["ModelPackageArn"]
     assert arn == f"{PREFIX}/alone"
+    assert sagemaker.list_tags(ResourceArn=arn)["Tags"] == tags
     for name in ("alone", arn):
         found = describe(sagemaker, name)
         assert found["ModelPackageName"] == "alone"
@@ -101,6 +103,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"ModelPackageName": "a"}, "SupportedTransformInstanceTypes"),
     ({"ModelPackageName": "a", "InferenceSpecification": ALONE, "ModelApprovalStatus": "Approved"}, "does not apply"),
     ({"ModelPackageGroupName": "churn", "CertifyForMarketplace": True}, "does not apply"),
+    ({"ModelPackageGroupName": "churn", "Tags": [{"Key": "a", "Value": "b"}]}, "add them to the Model Package Group"),
     ({"ModelPackageGroupName": "churn", "SourceUri": f"{PREFIX}/churn/9"}, "does not exist"),
     (
         {"ModelPackageGroupName": "churn", "SourceUri": "arn:aws:sagemaker:us-east-1:123456789012:model/m"},
@@ -135,6 +138,16 @@ def test_a_client_token_makes_one_package(sagemaker: Any) -> None:
         version(sagemaker, ClientToken="token-1", ModelPackageDescription="other")
     assert refused.value.response["Error"]["Code"] == "ConflictException"
     assert version(sagemaker, ClientToken="token-2") != first
+
+
+def test_an_update_happens_once_a_client_token(sagemaker: Any) -> None:
+    arn, extra = version(sagemaker), [{"Name": "neo", "Containers": [{"Image": IMAGE}]}]
+    request = {"ModelPackageArn": arn, "AdditionalInferenceSpecificationsToAdd": extra, "ClientToken": "token-1"}
+    assert [sagemaker.update_model_package(**request)["ModelPackageArn"] for _ in range(2)] == [arn, arn]
+    assert describe(sagemaker, arn)["AdditionalInferenceSpecifications"] == extra
+    with pytest.raises(ClientError, match="ClientToken") as refused:
+        sagemaker.update_model_package(**{**request, "ApprovalDescription": "other"})
+    assert refused.value.response["Error"]["Code"] == "ConflictException"
 
 
 def test_a_clone_takes_over_what_it_does_not_say(sagemaker: Any) -> None:
@@ -254,7 +267,7 @@ def test_metadata_only_leaves_the_card_out(sagemaker: Any) -> None:
 
 
 def test_changes_are_told(mock: Mock, sagemaker: Any) -> None:
-    """Creation, approval and deletion each make one change; an update without a new approval makes none."""
+    """Creation, deletion and an update of what the developer guide lists make one change each; others make none."""
     seen: list[Change] = []
     done = threading.Event()
 
@@ -267,11 +280,13 @@ def test_changes_are_told(mock: Mock, sagemaker: Any) -> None:
     arn = version(sagemaker)
     sagemaker.update_model_package(ModelPackageArn=arn, ModelApprovalStatus="Approved")
     sagemaker.update_model_package(ModelPackageArn=arn, ModelApprovalStatus="Approved", ApprovalDescription="again")
+    sagemaker.update_model_package(ModelPackageArn=arn, ModelApprovalStatus="Approved", ApprovalDescription="again")
     sagemaker.delete_model_package(ModelPackageName=arn)
     assert done.wait(10)
-    assert [(change.name, change.before, change.after, change.details.get("approval")) for change in seen] == [
+    assert [(change.name, change.before, change.after, change.details.get("updated")) for change in seen] == [
         ("churn/1", "Pending", "Completed", None),
-        ("churn/1", "Completed", "Completed", ("PendingManualApproval", "Approved")),
+        ("churn/1", "Completed", "Completed", ["ModelApprovalStatus"]),
+        ("churn/1", "Completed", "Completed", ["ApprovalDescription"]),
         ("churn/1", "Completed", "Deleting", None),
     ]
 

@@ -73,6 +73,8 @@ def test_a_script_gets_hyperparameters_as_arguments_and_variables(tmp_path: Path
         "plain": "as it is",
         "layers": "[1, 2]",
         "on": "true",
+        "nothing": "null",
+        "pairs": '{"b": 2, "a": 1}',
         "k": "5",
     }
     lay_out(tmp_path, given, {"show.py": SHOW})
@@ -85,7 +87,9 @@ def test_a_script_gets_hyperparameters_as_arguments_and_variables(tmp_path: Path
         "layers": [1, 2],
         "learning-rate": 0.1,
         "name": "quoted",
+        "nothing": None,
         "on": True,
+        "pairs": {"a": 1, "b": 2},
         "plain": "as it is",
     }
     pairs = list(zip(told["arguments"][::2], told["arguments"][1::2], strict=True))
@@ -95,13 +99,18 @@ def test_a_script_gets_hyperparameters_as_arguments_and_variables(tmp_path: Path
         ("--layers", "[1, 2]"),
         ("--learning-rate", "0.1"),
         ("--name", "quoted"),
+        ("--nothing", ""),
         ("--on", "True"),
+        ("--pairs", "a=1,b=2"),
         ("--plain", "as it is"),
     ]
     variables = told["variables"]
     assert json.loads(variables["SM_HPS"]) == expected
     assert variables["SM_HP_EPOCHS"] == "3"
     assert variables["SM_HP_LEARNING-RATE"] == "0.1"
+    # Variables are JSON, other than arguments (the toolkit's mapping.py).
+    names = ("ON", "LAYERS", "PAIRS", "NOTHING", "NAME")
+    assert [variables[f"SM_HP_{name}"] for name in names] == ["true", "[1,2]", '{"a":1,"b":2}', "", "quoted"]
     assert variables["SM_CHANNEL_TRAIN"] == str(tmp_path / "input" / "data" / "train")
     assert json.loads(variables["SM_CHANNELS"]) == ["train"]
     assert variables["SM_MODEL_DIR"] == str(tmp_path / "model")

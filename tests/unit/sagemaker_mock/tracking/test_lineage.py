@@ -68,6 +68,7 @@ def test_artifacts(lab: Lab) -> None:
     ]
     sm.update_artifact(ArtifactArn=arns["model"], Properties={"b": "2"}, PropertiesToRemove=["a"])
     assert sm.describe_artifact(ArtifactArn=arns["model"])["Properties"] == {"b": "2"}
+    assert refused(sm.delete_artifact) == "ValidationException"
     sm.delete_artifact(Source={"SourceUri": "s3://b/model"})
     assert refused(sm.describe_artifact, ArtifactArn=arns["model"]) == "ResourceNotFound"
 

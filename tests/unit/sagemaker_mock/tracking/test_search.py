@@ -114,3 +114,39 @@ def test_suggestions(jobs: Lab) -> None:
     query = {"PropertyNameQuery": {"PropertyNameHint": "HyperParameters."}}
     found = jobs.sm.get_search_suggestions(Resource="TrainingJob", SuggestionQuery=query)["PropertyNameSuggestions"]
     assert found == [{"PropertyName": "HyperParameters.eta"}]
+    query = {"PropertyNameQuery": {"PropertyNameHint": "metrics."}}
+    found = jobs.sm.get_search_suggestions(Resource="TrainingJob", SuggestionQuery=query)["PropertyNameSuggestions"]
+    assert found == [{"PropertyName": "Metrics.auc"}, {"PropertyName": "Metrics.loss"}]
+
+
+def test_a_components_trials_are_found_by_search(lab: Lab) -> None:
+    sm = lab.sm
+    sm.create_experiment(ExperimentName="e")
+    sm.create_trial(TrialName="t", ExperimentName="e")
+    for name in ("in", "out"):
+        sm.create_trial_component(TrialComponentName=name)
+    sm.associate_trial_component(TrialComponentName="in", TrialName="t")
+    (row,) = lab.search("ExperimentTrialComponent", ("Parents.TrialName", "Equals", "t"))
+    assert (row["TrialComponentName"], row["Parents"]) == ("in", [{"TrialName": "t", "ExperimentName": "e"}])
+
+
+def test_an_endpoint_comes_with_its_monitoring_schedules_and_model_cards_are_found(lab: Lab) -> None:
+    lab.keep("Endpoint", "live", EndpointName="live", EndpointArn="arn:e")
+    for name, endpoint in (("mine", "live"), ("other", "else")):
+        lab.keep("MonitoringSchedule", name, MonitoringScheduleName=name, EndpointName=endpoint)
+    (row,) = lab.search("Endpoint")
+    assert [one["MonitoringScheduleName"] for one in row["MonitoringSchedules"]] == ["mine"]
+    lab.sm.create_model_card(ModelCardName="c", Content="{}", ModelCardStatus="Draft")
+    (card,) = lab.search("ModelCard", ("ModelCardStatus", "Equals", "Draft"))
+    assert card["ModelCardName"] == "c"
+
+
+def test_a_search_expression_has_fifty_parts_at_most(lab: Lab) -> None:
+    def parts(number: int) -> dict[str, Any]:
+        """A sub-expression counts like the filters inside."""
+        one = {"Name": "TrainingJobName", "Operator": "Exists"}
+        inside = [{"Filters": [one] * 20} for _ in range(2)]
+        return {"Filters": [one] * (number - 42), "SubExpressions": inside}
+
+    assert lab.sm.search(Resource="TrainingJob", SearchExpression=parts(50))["Results"] == []
+    assert refused(lab.sm.search, Resource="TrainingJob", SearchExpression=parts(51)) == "ValidationException"

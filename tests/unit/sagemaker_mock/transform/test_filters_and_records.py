@@ -171,3 +171,31 @@ def test_records_of_an_unknown_type_cannot_be_filtered() -> None:
     how = _plan(TransformInput={"ContentType": "image/png"}, DataProcessing={"InputFilter": "$[1:]"})
     with pytest.raises(FilterFailed, match="image/png"):
         list(batches(how, b"1,2\n"))
+
+
+def test_records_end_at_newlines_only() -> None:
+    # None of these ends a line of JSON or CSV, though str.splitlines breaks at each.
+    odd = '{"a":"\u2028 \x85 \x0c"}'.encode()
+    assert _bodies(_plan(BatchStrategy="SingleRecord"), odd + b"\n" + odd + b"\r\n") == [odd, odd]
+    how = _plan(
+        TransformInput={"ContentType": "application/jsonlines"},
+        TransformOutput={"Accept": "application/jsonlines"},
+        DataProcessing={"JoinSource": "Input"},
+    )
+    (batch,) = batches(how, b'{"id":1}\n')
+    answer = '"\u2028"\n'.encode()
+    assert json.loads(assembled(how, batch, answer, "application/jsonlines")) == {"id": 1, "SageMakerOutput": "\u2028"}
+
+
+def test_records_that_are_not_read_may_have_any_encoding() -> None:
+    assert _bodies(_plan(BatchStrategy="SingleRecord"), b"caf\xe9\n\xff\n") == [b"caf\xe9", b"\xff"]
+
+
+def test_a_json_answer_to_a_whole_object_may_have_several_lines() -> None:
+    how = _plan(
+        TransformInput={"ContentType": "application/json", "SplitType": "None"},
+        TransformOutput={"Accept": "application/json", "AssembleWith": "None"},
+        DataProcessing={"JoinSource": "Input", "OutputFilter": "$.SageMakerOutput.p"},
+    )
+    (batch,) = batches(how, b'{\n "id": 1\n}\n')
+    assert assembled(how, batch, b'{\n  "p": 0.5\n}\n', "application/json") == b"0.5"

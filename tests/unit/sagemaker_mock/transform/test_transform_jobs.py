@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from mock_clients import ROLE
 from transform_lab import LINES, Lab
 
 from cloudml_sagemaker.mock.start import Mock
@@ -290,6 +291,21 @@ def test_requests_that_cannot_work_are_refused(lab: Lab, more: dict[str, Any], w
     assert refused.value.response["Error"]["Code"] == "ValidationException"
     assert words in refused.value.response["Error"]["Message"]
     assert lab.sm.list_transform_jobs()["TransformJobSummaries"] == []
+
+
+def test_models_that_batch_transform_cannot_run(lab: Lab) -> None:
+    lab.prepare()
+    lab.put("many/a.txt", "x")
+    source = {"S3DataSource": {"S3Uri": "s3://box/many/", "S3DataType": "S3Prefix", "CompressionType": "None"}}
+    containers: dict[str, dict[str, Any]] = {
+        "ModelDataSource": {"ModelDataSource": source},
+        "MultiModel": {"ModelDataUrl": "s3://box/many/", "Mode": "MultiModel"},
+    }
+    for name, container in containers.items():
+        lab.sm.create_model(ModelName=name, PrimaryContainer={"Image": "server:1", **container}, ExecutionRoleArn=ROLE)
+        with pytest.raises(ClientError, match=name) as refused:
+            lab.create(ModelName=name)
+        assert refused.value.response["Error"]["Code"] == "ValidationException"
 
 
 def test_names_lists_and_tags(lab: Lab) -> None:

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-ROLE = "arn:aws:iam::123456789012:role/ml"
+from mock_clients import ROLE
+
 RULE = f"*={sys.executable} -I -S {Path(__file__).with_name('batch_server.py')}"
 ENDED = {"Completed", "Failed", "Stopped"}
 LINES = {"ContentType": "text/csv", "SplitType": "Line"}

@@ -225,6 +225,20 @@ def test_several_definitions_take_turns(tuning: Tuning) -> None:
     assert job["BestTrainingJob"]["TrainingJobDefinitionName"] == "near"
 
 
+def test_grids_of_several_definitions_are_used_up(tuning: Tuning) -> None:
+    def named(name: str, *values: str) -> dict[str, Any]:
+        grid = {"CategoricalParameterRanges": [{"Name": "x", "Values": list(values)}]}
+        goal = {"Type": "Maximize", "MetricName": "auc"}
+        return definition(DefinitionName=name, HyperParameterRanges=grid, TuningObjective=goal)
+
+    told = config("Grid", most=4, parallel=1)
+    del told["ParameterRanges"], told["HyperParameterTuningJobObjective"]
+    tuning.create("grids", told, TrainingJobDefinitions=[named("one", "0.1"), named("three", "0.2", "0.3", "0.4")])
+    tuning.wait("grids")
+    points = [trial["TunedHyperParameters"]["x"] for trial in tuning.trials("grids")]
+    assert points == ["0.1", "0.2", "0.3", "0.4"]
+
+
 def test_a_warm_start_knows_its_parents(tuning: Tuning) -> None:
     best_only = {"ContinuousParameterRanges": [{"Name": "x", "MinValue": "0.29", "MaxValue": "0.31"}]}
     tuning.create("parent", config(most=2, ParameterRanges=best_only))

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-ROLE = "arn:aws:iam::123456789012:role/ml"
+from mock_clients import ROLE
+
 HYPERPARAMETERS = "/opt/ml/input/config/hyperparameters.json"
 TRAINER = f"import json; h = json.load(open('{HYPERPARAMETERS}')); exec(json.loads(h['program']))"
 RULE = f"trainer*={shlex.join((sys.executable, '-I', '-S', '-c', TRAINER))}"

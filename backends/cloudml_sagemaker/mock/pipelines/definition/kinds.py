@@ -26,12 +26,14 @@ class Kind:
     """One step type.
 
     `operation`: the one whose request Arguments is, None for types with Arguments of their own; `optional`: members of
-    the request that the pipeline fills in; `describes`: operations whose responses are the step's properties;
-    `properties`: names of further properties; `caches`, `retries`: it takes a CacheConfig, RetryPolicies.
+    the request that the pipeline fills in; `excluded`: those that a step may not have; `describes`: operations whose
+    responses are the step's properties; `properties`: names of further properties; `caches`, `retries`: it takes a
+    CacheConfig, RetryPolicies.
     """
 
     operation: str | None = None
     optional: frozenset[str] = frozenset()
+    excluded: frozenset[str] = field(default=frozenset(), kw_only=True)
     describes: tuple[str, ...] = ()
     properties: frozenset[str] = frozenset()
     beside: dict[str, Beside] = field(default_factory=dict)
@@ -86,7 +88,13 @@ KINDS: dict[str, Kind] = {
     ),
     "Transform": _job("CreateTransformJob", "DescribeTransformJob", "TransformJobName"),
     "Model": Kind("CreateModel", frozenset({"ModelName"}), ("DescribeModel",), retries=True),
-    "RegisterModel": Kind("CreateModelPackage", frozenset(), ("DescribeModelPackage",), retries=True),
+    "RegisterModel": Kind(
+        "CreateModelPackage",
+        frozenset(),
+        ("DescribeModelPackage",),
+        excluded=frozenset({"ModelPackageName"}),
+        retries=True,
+    ),
     "EndpointConfig": Kind(
         "CreateEndpointConfig",
         frozenset({"EndpointConfigName"}),
@@ -137,6 +145,9 @@ KINDS: dict[str, Kind] = {
         )
     ),
 }
+
+CHECKS = frozenset({"QualityCheck", "ClarifyCheck"})
+"""Types whose processing job writes a baseline to its first output."""
 
 FOREIGN = frozenset(
     {

@@ -122,6 +122,7 @@ class Definition:
     steps: tuple[Step, ...]
     every: dict[str, Step]
     experiment: Document | None = None
+    mlflow: Document | None = None
     raw: Document = field(default_factory=dict, repr=False)
 
     def downstream(self, name: str) -> Iterator[Step]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from cloudml_sagemaker.mock.core.errors import validation
 from cloudml_sagemaker.mock.pipelines.definition import graph, loops, parameters, properties
-from cloudml_sagemaker.mock.pipelines.definition.expressions import references
+from cloudml_sagemaker.mock.pipelines.definition.expressions import is_expression, references
 from cloudml_sagemaker.mock.pipelines.definition.model import Definition, Document
 from cloudml_sagemaker.mock.pipelines.definition.problems import DEFAULTS, Problems, shown
 from cloudml_sagemaker.mock.pipelines.definition.steps import Reader
@@ -20,6 +20,9 @@ LARGEST = 1_048_576
 
 DEEPEST = 100
 """Levels of objects and lists that are read: far more than any request or condition has."""
+
+MLFLOW = frozenset({"MlflowResourceArn", "MlflowExperimentName"})
+"""Members of MlflowConfig (SDK, `Pipeline.definition`; MLflowConfiguration in the service model)."""
 
 _MEMBERS = frozenset({"Version", "Metadata", "Parameters", "PipelineExperimentConfig", "MlflowConfig", "Steps"})
 
@@ -35,9 +38,8 @@ def parse(text: str | bytes, choices: Mapping[str, str] | None = None) -> Defini
         problems.add("", f"unknown members {', '.join(map(shown, unknown))}")
     if raw.get("Version") != VERSION:
         problems.add("", f"Version {shown(raw.get('Version'))!r} must be {VERSION}")
-    for name in ("Metadata", "MlflowConfig"):
-        if raw.get(name) is not None and not isinstance(raw[name], dict):
-            problems.add(name, "must be an object")
+    if raw.get("Metadata") is not None and not isinstance(raw["Metadata"], dict):
+        problems.add("Metadata", "must be an object")
     reader = Reader(problems)
     declared = parameters.declared(raw.get("Parameters"), problems)
     if not isinstance(raw.get("Steps"), list) or not raw["Steps"]:
@@ -51,7 +53,8 @@ def parse(text: str | bytes, choices: Mapping[str, str] | None = None) -> Defini
         parameters=declared,
         steps=tuple(reader.every[name] for name in names),
         every=reader.every,
-        experiment=_experiment(raw.get("PipelineExperimentConfig"), problems),
+        experiment=_config(raw, "PipelineExperimentConfig", properties.EXPERIMENT, problems),
+        mlflow=_config(raw, "MlflowConfig", MLFLOW, problems),
         raw=raw,
     )
     _check_pipeline(definition, problems)
@@ -100,22 +103,27 @@ def _check_quota(count: int, problems: Problems) -> None:
         problems.add("Steps", f"at most {quota} steps are allowed, not {count}")
 
 
-def _experiment(raw: Any, problems: Problems) -> Document | None:
-    if raw is None:
+def _config(raw: Document, name: str, members: frozenset[str], problems: Problems) -> Document | None:
+    """An object of texts that are settled when an execution starts; a null member is as good as none."""
+    given = raw.get(name)
+    if given is None:
         return None
-    if not isinstance(raw, dict) or not set(raw) <= properties.EXPERIMENT:
-        problems.add("PipelineExperimentConfig", f"takes {', '.join(sorted(properties.EXPERIMENT))}")
+    if not isinstance(given, dict) or not set(given) <= members:
+        problems.add(name, f"takes {', '.join(sorted(members))}")
         return None
-    return raw
+    found = {member: value for member, value in given.items() if value is not None}
+    for member, value in found.items():
+        if not isinstance(value, str) and not is_expression(value):
+            problems.add(f"{name}.{member}", f"{shown(value)!r} is neither a string nor an expression")
+    return found
 
 
 def _check_pipeline(definition: Definition, problems: Problems) -> None:
-    """What the pipeline itself names: its experiment is made when it starts, before any step has ended."""
-    config = definition.experiment or {}
-    for name in config:
-        where = f"PipelineExperimentConfig.{name}"
-        for reference in references(config[name], where, problems):
+    """What the pipeline itself names: it is settled when an execution starts, before any step has ended."""
+    configs = {"PipelineExperimentConfig": definition.experiment, "MlflowConfig": definition.mlflow}
+    for name, config in configs.items():
+        for reference in references(config or {}, name, problems):
             if reference.root in {"Steps", "PipelineExperimentConfig"}:
-                problems.add(where, f"{reference.text} has no value when an execution starts")
+                problems.add(reference.where, f"{reference.text} has no value when an execution starts")
             elif wrong := properties.problem(definition, None, reference):
-                problems.add(where, wrong)
+                problems.add(reference.where, wrong)

@@ -11,7 +11,7 @@ from cloudml_sagemaker.mock.core import shapes
 from cloudml_sagemaker.mock.core.model import input_shape
 from cloudml_sagemaker.mock.pipelines.definition import conditions, loops, policies
 from cloudml_sagemaker.mock.pipelines.definition.expressions import is_expression
-from cloudml_sagemaker.mock.pipelines.definition.kinds import FOREIGN, KINDS, TRIGGERS, Beside, Kind
+from cloudml_sagemaker.mock.pipelines.definition.kinds import CHECKS, FOREIGN, KINDS, TRIGGERS, Beside, Kind
 from cloudml_sagemaker.mock.pipelines.definition.model import Branch, Dependency, Document, PropertyFile, Step
 from cloudml_sagemaker.mock.pipelines.definition.parameters import NAME
 from cloudml_sagemaker.mock.pipelines.definition.problems import Problems, shown
@@ -122,10 +122,18 @@ class Reader:
         operation = KINDS[type_].operation
         if operation is not None:
             optional = KINDS[type_].optional
-            found = shapes.problems(input_shape(operation), arguments, dynamic=is_expression, optional=optional)
+            shape = input_shape(operation)
+            found = shapes.problems(shape, arguments, dynamic=is_expression, optional=optional)
             for problem in found:
                 if self.problems.choices["argument-limits"] == "create" or not _LONG_LIST.match(problem):
                     self.problems.add(where, f"Model Validation failed: {problem}")
+            if self.problems.choices["expression-for-list"] == "refuse":
+                for path in _expressions_for_lists(shape, arguments, "Arguments"):
+                    # AWS's words, as sagemaker-python-sdk issue 2345 saw them.
+                    self.problems.add(f"{where}: {path}", "Expecting start of Json Array.")
+            for name in sorted(KINDS[type_].excluded & set(arguments)):
+                # AWS's words, as sagemaker-python-sdk pull request 3472 saw them.
+                self.problems.add(where, f"Unknown Argument member {name!r}.")
         more = sorted(set(arguments) - ENDPOINT_ARGUMENTS) if type_ == "Endpoint" else []
         if more and self.problems.choices["endpoint-step-deployment-config"] == "refuse":
             self.problems.add(where, f"Arguments of an Endpoint step have no {', '.join(map(shown, more))}")
@@ -191,6 +199,8 @@ class Reader:
         return found
 
     def _inside(self, step: Step, where: str) -> Step:
+        if step.type in CHECKS and not _output_names(step.arguments, ""):
+            self.problems.add(where, f"Arguments of a {step.type} step take a processing output, for the new baseline")
         if step.type == "Fail":
             message = step.arguments.get("ErrorMessage")
             textual = isinstance(message, str) or is_expression(message)
@@ -228,6 +238,22 @@ def _fits(beside: Beside, value: Any) -> bool:
     if beside.choices:
         return value in beside.choices if isinstance(value, str) else False
     return isinstance(value, bool if beside.type == "boolean" else str)
+
+
+def _expressions_for_lists(shape: Any, value: Any, where: str) -> Iterator[str]:
+    """Where an expression stands for a whole list of the request."""
+    if is_expression(value):
+        if shape.type_name == "list":
+            yield where
+    elif shape.type_name == "structure" and isinstance(value, dict):
+        for name in shape.members.keys() & value.keys():
+            yield from _expressions_for_lists(shape.members[name], value[name], f"{where}.{name}")
+    elif shape.type_name == "map" and isinstance(value, dict):
+        for name, item in value.items():
+            yield from _expressions_for_lists(shape.value, item, f"{where}.{name}")
+    elif shape.type_name == "list" and isinstance(value, list):
+        for position, item in enumerate(value):
+            yield from _expressions_for_lists(shape.member, item, f"{where}[{position}]")
 
 
 def _list(value: Any) -> list[Any]:

@@ -27,10 +27,10 @@ _TRAINING_KEY = (
 _TUNING_KEY = (
     "HyperParameterTuningJobConfig",
     "TrainingJobDefinition.AlgorithmSpecification",
-    "TrainingJobDefinition.CheckpointConfig",
     "TrainingJobDefinition.HyperParameterRanges",
     "TrainingJobDefinition.InputDataConfig",
     "TrainingJobDefinition.StaticHyperParameters",
+    "TrainingJobDefinition.TuningObjective",
     "TrainingJobDefinitions",
 )
 _TRANSFORM_KEY = ("DataProcessing", "Environment", "ModelName", "TransformInput")

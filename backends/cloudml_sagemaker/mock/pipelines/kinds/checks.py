@@ -53,7 +53,7 @@ class CheckKind(JobKind):
             previous = _previous(attempt, kind, raw, tuple(_FILES[self._metadata]))
             if not previous:
                 raise StepFailed(f"ClientError: there is no previous baseline of type {kind}")
-        folder = str(found["ProcessingOutputConfig"]["Outputs"][0]["S3Output"]["S3Uri"]).rstrip("/")
+        folder = _folder(found)
         new = {part: f"{folder}/{file}" for part, file in _FILES[self._metadata].items()}
         used = new if register else previous
         attempt.note(
@@ -99,6 +99,14 @@ _FLAGS = frozenset(
         "SuppliedBaselineStatistics",
     }
 )
+
+
+def _folder(arguments: Document) -> str:
+    """Where the job writes its baseline: its first output. Raises StepFailed."""
+    for output in arguments.get("ProcessingOutputConfig", {}).get("Outputs", []):
+        if "S3Output" in output:
+            return str(output["S3Output"]["S3Uri"]).rstrip("/")
+    raise StepFailed("ClientError: the check has no output in Amazon S3 for its baseline")
 
 
 def _previous(attempt: Attempt, kind: str, raw: Document, parts: tuple[str, ...]) -> Document:

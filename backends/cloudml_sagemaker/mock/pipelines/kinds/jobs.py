@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from cloudml_sagemaker.mock.core.errors import AwsError
 from cloudml_sagemaker.mock.core.store import Document
-from cloudml_sagemaker.mock.pipelines import records
+from cloudml_sagemaker.mock.pipelines import experiments, records
 from cloudml_sagemaker.mock.pipelines.kinds.base import CAPACITY, INTERNAL, LIMIT, Attempt, Kind, Progress
 from cloudml_sagemaker.mock.pipelines.room import Run
 
@@ -79,7 +79,8 @@ class JobKind(Kind):
     def begin(self, attempt: Attempt) -> Progress:
         run, record = attempt.run, attempt.record
         name = self.choose_name(attempt)
-        arguments = {**self.arguments(attempt), self.job.name: name}
+        tracked = experiments.of_job(run.record, self.job.table, record["StepName"])
+        arguments = {**tracked, **self.arguments(attempt), self.job.name: name}
         # Kept before the job exists: the mock may be killed between the two.
         record["_job"] = {"kind": self.job.table, "name": name}
         run.keep(record)
@@ -121,7 +122,9 @@ class JobKind(Kind):
             return self.completed(run, record)
         reason = str(document.get("FailureReason", ""))
         exception = next((kind for start, kind in _EXCEPTIONS if reason.startswith(start)), "")
-        return Progress(_ENDS[status], reason, exception)
+        # AWS's SDK, its integration tests of steps: "ClientError: AlgorithmError: ...".
+        told = reason if exception or not reason else f"ClientError: {reason}"
+        return Progress(_ENDS[status], told, exception)
 
     def completed(self, run: Run, record: Document) -> Progress:
         """The job has completed."""
