@@ -20,7 +20,7 @@ from cloudml.mocks.clock import HeldClock, RealClock
 from cloudml.mocks.faults import Faults
 from cloudml.mocks.functions import loaded
 from cloudml.mocks.images import ImageMap
-from cloudml.mocks.sandbox import open_sandbox
+from cloudml.mocks.sandbox import LazySandbox, open_sandbox
 from cloudml.mocks.switches import Switches
 from cloudml_sagemaker.mock import toolkit
 from cloudml_sagemaker.mock.core.aws import Aws
@@ -222,7 +222,8 @@ def _world(options: Options, folder: Path, behind: Behind) -> World:
     store = _store(folder) if options.state else Store()
     try:
         functions = loaded(options.functions)
-        sandbox = open_sandbox(options.isolation)
+        # What was asked for by name is tried at once, so that its refusal is told at the start.
+        sandbox = LazySandbox() if options.isolation == "auto" else open_sandbox(options.isolation)
     except BaseException:
         store.close()
         raise

@@ -104,10 +104,13 @@ class Process(Protocol):
 class Sandbox(Protocol):
     """Starts commands under their contract. A context manager; leaving it is `close`."""
 
-    kind: str
-    """`namespaces`, `paths` or `container`."""
-    reason: str
-    """Why this one, for people."""
+    @property
+    def kind(self) -> str:
+        """`namespaces`, `paths` or `container`."""
+
+    @property
+    def reason(self) -> str:
+        """Why this one, for people."""
 
     def start(self, command: Command) -> Process:
         """Start it; returns when the program runs. OSError when it cannot be executed, Refused when the contract

@@ -148,6 +148,7 @@ class LaunchedProcess:
         self._status = status
         self._connect = connect
         self._finalizer = weakref.finalize(self, _release, control, status, ended)
+        self._finalizer.atexit = False  # the end of the program closes the sockets too, after everybody's clean-up
         self._buffer = b""
         self._code: int | None = None
         self._lost = False

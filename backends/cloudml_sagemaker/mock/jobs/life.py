@@ -205,6 +205,9 @@ class Run:
         except s3.S3Error as error:
             self._end("Failed", f"ClientError: {error}")
         except Exception as error:
+            if self.world.closing.is_set():  # its sandbox went from under it
+                self._clean()
+                return
             log.exception("%s %s failed inside the mock", self.kind, self.name)
             self._end("Failed", f"InternalServerError: {type(error).__name__}: {error}")
 

@@ -31,10 +31,12 @@ sagemaker.create_processing_job(
         "python3", "-c", "import os, time; print(os.getpid(), flush=True); time.sleep(600)"]},
     ProcessingResources={"ClusterConfig": {"InstanceCount": 1, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 1}},
 )
-while sagemaker.describe_processing_job(ProcessingJobName="job")["ProcessingJobStatus"] != "InProgress":
-    time.sleep(0.01)
-time.sleep(0.5)
-children = open(f"/proc/self/task/{os.getpid()}/children").read().split()
+logs = boto3.client("logs", endpoint_url=mock.url, region_name="us-east-1", aws_access_key_id="a",
+    aws_secret_access_key="b")
+while not logs.describe_log_groups()["logGroups"]:  # the job has said its first words
+    time.sleep(0.05)
+tasks = [f"/proc/self/task/{task}/children" for task in os.listdir("/proc/self/task")]
+children = [pid for task in tasks for pid in open(task).read().split()]
 print(mock.world.folder, *children, flush=True)
 """
 

@@ -14,6 +14,13 @@ from mock_clients import SCOPE
 from cloudml_sagemaker.mock.core import s3
 from cloudml_sagemaker.mock.core.store import Scope
 from cloudml_sagemaker.mock.jobs.folders import tar
+from cloudml_sagemaker.mock.options import Options
+
+
+@pytest.fixture
+def options() -> Options:
+    """Nothing runs here, so nothing need be kept apart."""
+    return Options(isolation="paths")
 
 
 def tree(folder: Path) -> dict[str, str]:
