@@ -1,1 +1,1 @@
-"""SageMaker: the mock that executes (`cloudml_sagemaker.mock`)."""
+"""SageMaker: the mock that executes (`mock`), and the parts of a backend: `compile`, `container`, `client`, `upload`."""

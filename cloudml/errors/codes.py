@@ -320,6 +320,81 @@ BACKEND: dict[str, Code] = {
         "A provider refused a call; operation, code and request id are given.",
         "See the provider's code.",
     ),
+    "CML330": Code(
+        "Wrong setting of a target",
+        "A setting of the target in cloudml.toml is missing, unknown, or of another form.",
+        "Correct the section that the message names; the hint says what is expected.",
+    ),
+    "CML331": Code(
+        "No machine is large enough",
+        "No instance type of the provider has the cores, memory and devices that are asked for.",
+        "Ask for less, or spread the work over several steps.",
+    ),
+    "CML332": Code(
+        "Too many inputs or outputs",
+        "A job of the provider reads or writes only so many folders.",
+        "Put several values into one output, or let steps share a job with `ml.group`.",
+    ),
+    "CML333": Code(
+        "Blocks cannot be nested so",
+        "The provider has no such block inside such another.",
+        "Go over one list of pairs, or let a function work on the inner list.",
+    ),
+    "CML334": Code(
+        "Cannot be skipped alone",
+        "After a branch the pipeline goes on, and there the provider can skip single jobs, but not this step.",
+        "Let nothing wait for the condition, and use no map or `on_exit` around it; or move the step.",
+    ),
+    "CML335": Code(
+        "Name taken by a part",
+        "A step becomes several parts on the provider, and one of them would have the name of another step.",
+        "Rename the step that the message names.",
+    ),
+    "CML336": Code(
+        "Parameter too large",
+        "The provider takes shorter values, or fewer parameters.",
+        "Put large values into a file of the project, or several parameters into one of type json.",
+    ),
+    "CML337": Code(
+        "File out of reach",
+        "An input is a file of this machine, which a job in the cloud cannot see.",
+        "Upload it and give its URI, or make it a parameter.",
+    ),
+    "CML338": Code(
+        "Refused by the provider's own model",
+        "The request would break the provider's published description of it: a member, a pattern, a range.",
+        "See the provider's reference for the member that is named; a native option may have put it there.",
+    ),
+    "CML339": Code(
+        "Limit of the provider",
+        "The pipeline as a whole is larger (or smaller) than the provider allows.",
+        "Split the pipeline, or let steps share jobs with `ml.group`.",
+    ),
+    "CML340": Code(
+        "No time limit for a whole run",
+        "The provider limits jobs, not runs.",
+        "Give the steps timeouts, and leave the pipeline's out for this target.",
+    ),
+    "CML341": Code(
+        "Schedule cannot be expressed",
+        "The provider's schedules are coarser, or take no parameters that must be given.",
+        "See the hint: whole minutes, either days of the month or of the week, defaults for parameters.",
+    ),
+    "CML342": Code(
+        "Search space cannot be expressed",
+        "The provider's tuning takes fewer trials or choices.",
+        "Use fewer, or another strategy.",
+    ),
+    "CML343": Code(
+        "Reference cannot be expressed",
+        "A value is read where the provider, or a job on it, has no such value.",
+        "See the message: it names what there is.",
+    ),
+    "CML344": Code(
+        "Step not made for the provider",
+        "The backend has no form of this kind of step yet.",
+        "Leave it out for this target.",
+    ),
 }
 
 PROJECT: dict[str, Code] = {

@@ -11,7 +11,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-NAMES = ("core", "local", "mock", "dev")
+NAMES = ("core", "local", "sagemaker", "mock", "dev")
 PYTHONS = ("3.11", "3.12", "3.13")
 
 
@@ -44,7 +44,7 @@ def wanted(project: dict[str, Any], name: str) -> list[Requirement]:
     """What pyproject.toml asks for in the environment of that name."""
     groups: dict[str, list[Any]] = project["dependency-groups"]
     texts = [*project["project"]["dependencies"], *groups["build"]]
-    for extra in ("local", "mock"):
+    for extra in ("local", "sagemaker", "mock"):
         if name in {extra, "dev"}:
             texts += project["project"]["optional-dependencies"][extra]
     if name == "dev":
@@ -86,10 +86,10 @@ def test_the_pins_satisfy_the_project(name: str, python: str, repository: Path, 
 
 @pytest.mark.parametrize("python", PYTHONS)
 def test_the_environments_are_nested(python: str, repository: Path) -> None:
-    """What is tested (dev) is what users install (core, local, mock)."""
-    core, local, mock, dev = (pins_for(repository / "requirements" / f"{name}.txt", python).items() for name in NAMES)
-    assert core <= local <= dev
-    assert core <= mock <= dev
+    """What is tested (dev) is what users install (core, and each extra)."""
+    core, *extras, dev = (pins_for(repository / "requirements" / f"{name}.txt", python).items() for name in NAMES)
+    for extra in extras:
+        assert core <= extra <= dev
 
 
 def test_the_cores_own_dependencies_stay_few(project: dict[str, Any]) -> None:

@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 import json
-import statistics
-import time
 from pathlib import Path
 from typing import Any
+
+from cloudml.runtime.verification import BadAnswer, Row, checked, examine, sample_of
 
 
 def sample_rows(limit: int, sample: Any = None) -> dict[str, Any]:
     """The first rows of a table as JSON objects."""
-    return {"rows": [] if sample is None else _rows(sample, limit)}
-
-
-def _rows(frame: Any, limit: int) -> list[dict[str, Any]]:
-    rows = frame.head(limit).to_dicts()
-    return [{name: _plain(value) for name, value in row.items()} for row in rows]
-
-
-def _plain(value: Any) -> Any:
-    return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)
+    return {"rows": [] if sample is None else sample_of(sample, limit)}
 
 
 def deploy(state: str, name: str, deployment: dict[str, Any], timeout: float) -> dict[str, Any]:
@@ -56,86 +47,47 @@ def verify(
 
     Raises AssertionError with all findings.
     """
-    sent = _rows(sample, rows) if sample is not None else list(given or [])[:rows]
-    if not sent:
-        raise AssertionError("there is no row to send: give verify a sample, or register the model with one")
-    latencies, problems, answers = _call(url, version, sent, requests)
-    errors = len(problems)
-    slowest = _percentile(latencies, 0.95) if latencies else float("inf")
-    findings = []
-    if errors > max_error_rate * requests:
-        findings.append(f"{errors} of {requests} requests failed; the first: {problems[0]}")
-    if p95 is not None and slowest > p95:
-        findings.append(f"p95 latency is {slowest:.1f} ms, the limit {p95:g} ms")
-    if not findings and judge is not None:
-        _judge(judge, sent, answers)
-    if findings:
-        raise AssertionError("; ".join(findings))
-    return {
-        "requests": requests,
-        "errors": errors,
-        "p50_ms": statistics.median(latencies),
-        "p95_ms": slowest,
-        "rows": len(sent),
-        "version": version,
-    }
+    sent = sample_of(sample, rows) if sample is not None else list(given or [])[:rows]
+    server = _Server(url, version)
+    try:
+        report = examine(server.post, sent, requests=requests, p95=p95, max_error_rate=max_error_rate, judge=judge)
+    finally:
+        server.close()
+    return {**report, "version": version}
 
 
-def _call(
-    url: str, version: int, sent: list[dict[str, Any]], requests: int
-) -> tuple[list[float], list[str], list[Any]]:
-    """One row a request, in turn; then one request with all rows, whose answers are returned."""
-    import http.client
-    from urllib.parse import urlsplit
+class _Server:
+    """An endpoint of this machine, on one connection."""
 
-    place = urlsplit(url)
-    connection = http.client.HTTPConnection(place.hostname or "127.0.0.1", place.port, timeout=60)
-    latencies: list[float] = []
-    problems: list[str] = []
+    def __init__(self, url: str, version: int) -> None:
+        from http.client import HTTPConnection
+        from urllib.parse import urlsplit
 
-    def post(rows: list[dict[str, Any]]) -> list[Any] | None:
+        place = urlsplit(url)
+        self._connection = HTTPConnection(place.hostname or "127.0.0.1", place.port, timeout=60)
+        self._version = str(version)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def post(self, rows: list[Row]) -> list[Any]:
+        """The predictions for the rows. Raises BadAnswer."""
+        from http.client import HTTPException
+
+        try:
+            return self._post(rows)
+        except (OSError, HTTPException, ValueError, KeyError, TypeError) as error:
+            self._connection.close()
+            raise BadAnswer(f"{type(error).__name__}: {error}") from error
+
+    def _post(self, rows: list[Row]) -> list[Any]:
         body = json.dumps({"instances": rows})
-        connection.request("POST", "/invocations", body, {"Content-Type": "application/json"})
-        answer = connection.getresponse()
+        self._connection.request("POST", "/invocations", body, {"Content-Type": "application/json"})
+        answer = self._connection.getresponse()
         text = answer.read()
         if answer.status != 200:
-            problems.append(f"HTTP {answer.status}: {text[:300].decode(errors='replace')}")
-            return None
+            raise BadAnswer(f"HTTP {answer.status}: {text[:300].decode(errors='replace')}")
         served = answer.headers.get("x-cloudml-model-version")
-        if served is not None and served != str(version):
-            problems.append(f"version {served} answered instead of {version}")
-            return None
-        predictions: list[Any] = json.loads(text)["predictions"]
-        if len(predictions) != len(rows):
-            problems.append(f"{len(predictions)} predictions for {len(rows)} rows")
-            return None
-        return predictions
-
-    answers: list[Any] = []
-    for index in range(requests):
-        begin = time.perf_counter()
-        try:
-            if post([sent[index % len(sent)]]) is not None:
-                latencies.append((time.perf_counter() - begin) * 1000)
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            problems.append(f"{type(error).__name__}: {error}")
-            connection.close()
-    if not problems:
-        answers = post(sent) or []
-    connection.close()
-    return latencies, problems, answers
-
-
-def _percentile(values: list[float], share: float) -> float:
-    """Nearest-rank percentile."""
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, max(0, -int(-share * len(ordered) // 1) - 1))]
-
-
-def _judge(name: str, rows: list[dict[str, Any]], predictions: list[Any]) -> None:
-    """Let the project's own function look at rows and answers; it gets the kind of frame that it asks for."""
-    from cloudml.runtime.function import load_function
-    from cloudml.runtime.predictor import rows_for
-
-    function = load_function(name)
-    function(rows_for(function, rows, 0), predictions)
+        if served is not None and served != self._version:
+            raise BadAnswer(f"version {served} answered instead of {self._version}")
+        return checked(json.loads(text)["predictions"], rows)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
-import operator
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
 from cloudml.runtime.digest import MissingHash, matches
+from cloudml.runtime.operators import ARITHMETIC, COMPARISONS, SIGNS, field_of, short
 from cloudml_local.engine.graph import Graph, Instance
 
 
@@ -148,7 +147,7 @@ class Resolver:
     def _arithmetic(self, value: dict[str, Any], instance: Instance) -> Any:
         left, right = self.json(value["left"], instance), self.json(value["right"], instance)
         try:
-            result = _ARITHMETIC[value["op"]](left, right)
+            result = ARITHMETIC[value["op"]](left, right)
         except (TypeError, ZeroDivisionError) as error:
             raise Unresolved(f"cannot compute {left!r} {value['op']} {right!r}: {error}") from None
         return result
@@ -174,11 +173,11 @@ class Resolver:
             outcome = "holds" if missing.passes else "fails"
             return missing.passes, [f"{describe(condition)}: {missing}, so it {outcome}"]
         try:
-            result = bool(_COMPARISONS[condition["op"]](left, right))
+            result = bool(COMPARISONS[condition["op"]](left, right))
         except TypeError as error:
             raise Unresolved(f"cannot compare {left!r} with {right!r}: {error}") from None
-        sign = _SIGNS[condition["op"]]
-        words = f"{describe(condition)}: {_short(left)} {sign} {_short(right)} is {str(result).lower()}"
+        sign = SIGNS[condition["op"]]
+        words = f"{describe(condition)}: {short(left)} {sign} {short(right)} is {str(result).lower()}"
         return result, [words]
 
 
@@ -189,7 +188,7 @@ def describe(value: dict[str, Any]) -> str:
 
 
 def _binary(value: dict[str, Any]) -> str:
-    return f"{describe(value['left'])} {_SIGNS[value['op']]} {describe(value['right'])}"
+    return f"{describe(value['left'])} {SIGNS[value['op']]} {describe(value['right'])}"
 
 
 def _output_words(value: dict[str, Any]) -> str:
@@ -197,71 +196,19 @@ def _output_words(value: dict[str, Any]) -> str:
     return str(value["step"]) if name == "output" else f"{value['step']}.{name}"
 
 
-def _short(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
 def _field(value: Any, reference: dict[str, Any]) -> Any:
-    name = reference.get("field")
-    if name is None:
-        return value
-    if isinstance(value, dict) and name in value:
-        return value[name]
-    if isinstance(value, list) and name.lstrip("-").isdigit() and -len(value) <= int(name) < len(value):
-        return value[int(name)]
-    held = ", ".join(value) if isinstance(value, dict) else type(value).__name__
-    raise Unresolved(f"{describe(reference)}: there is no {name!r} in it (it holds: {held})")
+    try:
+        return field_of(value, reference.get("field"))
+    except KeyError as error:
+        raise Unresolved(f"{describe(reference)}: {error.args[0]}") from None
 
 
-def _member(left: Any, right: Any) -> bool:
-    if not isinstance(right, list):
-        raise TypeError("the right side of `in` is not a list")
-    return left in right
-
-
-def _equal(left: Any, right: Any) -> bool:
-    if isinstance(left, float) and isinstance(right, float) and math.isnan(left):
-        return False
-    return bool(left == right)
-
-
-_COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
-    "lt": operator.lt,
-    "le": operator.le,
-    "gt": operator.gt,
-    "ge": operator.ge,
-    "eq": _equal,
-    "ne": lambda left, right: not _equal(left, right),
-    "in": _member,
-}
-_SIGNS = {
-    "lt": "<",
-    "le": "<=",
-    "gt": ">",
-    "ge": ">=",
-    "eq": "==",
-    "ne": "!=",
-    "in": "in",
-    "add": "+",
-    "sub": "-",
-    "mul": "*",
-    "div": "/",
-}
-_ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
-    "add": operator.add,
-    "sub": operator.sub,
-    "mul": operator.mul,
-    "div": operator.truediv,
-}
 _WORDS: dict[str, Callable[[dict[str, Any]], str]] = {
     "compare": _binary,
     "arithmetic": _binary,
     "output": _output_words,
     "champion": lambda value: f"champion({value['model']}).{value['metric']}",
-    "literal": lambda value: _short(value["value"]),
+    "literal": lambda value: short(value["value"]),
     "item": lambda value: f"{value['map']} item" + (f".{value['field']}" if value.get("field") else ""),
 }
 _KINDS: dict[str, Callable[[Resolver, dict[str, Any], Instance], Any]] = {

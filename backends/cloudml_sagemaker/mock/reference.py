@@ -11,10 +11,10 @@ from pathlib import Path
 
 from cloudml_sagemaker.mock.core.doubts import SWITCHES
 from cloudml_sagemaker.mock.core.faultkinds import KINDS
-from cloudml_sagemaker.mock.core.model import SERVICES, operation_names
 from cloudml_sagemaker.mock.core.operations import OPERATIONS, Operation
 from cloudml_sagemaker.mock.face.passed import PASSED
 from cloudml_sagemaker.mock.rooms import load
+from cloudml_sagemaker.service.model import SERVICES, operation_names
 
 PAGE = Path("docs/reference/sagemaker-mock.md")
 

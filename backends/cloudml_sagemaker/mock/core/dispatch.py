@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from cloudml_sagemaker.mock.core import shapes
 from cloudml_sagemaker.mock.core.errors import AwsError, constraints, internal
-from cloudml_sagemaker.mock.core.model import input_shape, output_shape
 from cloudml_sagemaker.mock.core.operations import OPERATIONS, Call
 from cloudml_sagemaker.mock.core.store import Scope
 from cloudml_sagemaker.mock.core.world import World
+from cloudml_sagemaker.service import shapes
+from cloudml_sagemaker.service.model import input_shape, output_shape
 
 
 def serve(world: World, scope: Scope, name: str, params: dict[str, Any], principal: str = "") -> dict[str, Any]:

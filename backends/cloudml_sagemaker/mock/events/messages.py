@@ -15,11 +15,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from cloudml_sagemaker.mock.core.bus import Change
-from cloudml_sagemaker.mock.core.model import output_shape
-from cloudml_sagemaker.mock.core.shapes import prune
 from cloudml_sagemaker.mock.core.store import Document
 from cloudml_sagemaker.mock.core.world import World
 from cloudml_sagemaker.mock.core.world import iso as iso_milliseconds
+from cloudml_sagemaker.service.model import output_shape
+from cloudml_sagemaker.service.shapes import prune
 
 Detail = dict[str, Any]
 Clockface = Callable[[float], Any]

@@ -11,7 +11,6 @@ from cloudml_sagemaker.mock.core import tags
 from cloudml_sagemaker.mock.core.aws import DEFAULT_ACCOUNT
 from cloudml_sagemaker.mock.core.dispatch import check, serve
 from cloudml_sagemaker.mock.core.errors import AwsError, internal
-from cloudml_sagemaker.mock.core.model import operation_names
 from cloudml_sagemaker.mock.core.operations import OPERATIONS, Call
 from cloudml_sagemaker.mock.core.store import Scope
 from cloudml_sagemaker.mock.core.world import World
@@ -24,6 +23,7 @@ from cloudml_sagemaker.mock.face.passed import PASSED, TAG_OPERATIONS, is_passed
 from cloudml_sagemaker.mock.face.replies import Reply, StartResponse, as_json, refusal
 from cloudml_sagemaker.mock.face.serving import DROP
 from cloudml_sagemaker.mock.face.strikes import Fresh, strike
+from cloudml_sagemaker.service.model import operation_names
 
 log = logging.getLogger(__name__)
 

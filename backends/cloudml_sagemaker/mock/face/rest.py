@@ -14,10 +14,10 @@ from typing import Any
 from urllib.parse import unquote
 
 from cloudml_sagemaker.mock.core.errors import AwsError
-from cloudml_sagemaker.mock.core.model import operation_model, operation_names
 from cloudml_sagemaker.mock.face.incoming import Incoming
 from cloudml_sagemaker.mock.face.replies import Reply
 from cloudml_sagemaker.mock.face.routes import path_pattern
+from cloudml_sagemaker.service.model import operation_model, operation_names
 
 SERVICES = ("sagemaker-runtime", "sagemaker-metrics")
 _PREFIXES = ("/endpoints/", "/BatchPutMetrics", "/BatchGetMetrics")

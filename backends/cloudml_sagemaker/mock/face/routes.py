@@ -46,7 +46,7 @@ def routes(service: str) -> tuple[Route, ...]:
     """Every route of the service of that signing name; empty when there is no such model."""
     from botocore.exceptions import UnknownServiceError
 
-    from cloudml_sagemaker.mock.core.model import service_model
+    from cloudml_sagemaker.service.model import service_model
 
     name = _ALIASES.get(service, service)
     try:

@@ -10,9 +10,9 @@ from typing import Any
 
 from cloudml_sagemaker.mock.core.errors import validation
 from cloudml_sagemaker.mock.core.listing import page
-from cloudml_sagemaker.mock.core.model import output_shape
 from cloudml_sagemaker.mock.core.operations import Call, Parameters, operation
 from cloudml_sagemaker.mock.core.store import Document
+from cloudml_sagemaker.service.model import output_shape
 
 SUGGESTIONS = 10
 LARGEST = 50

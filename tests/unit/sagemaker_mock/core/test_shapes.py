@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from cloudml_sagemaker.mock.core.model import input_shape, operation_names, output_shape, service_model
-from cloudml_sagemaker.mock.core.shapes import pattern, problems, prune
+from cloudml_sagemaker.service.model import input_shape, operation_names, output_shape, service_model
+from cloudml_sagemaker.service.shapes import pattern, problems, prune
 
 VALID: dict[str, Any] = {
     "ProcessingJobName": "churn-features",

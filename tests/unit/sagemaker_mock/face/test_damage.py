@@ -16,12 +16,12 @@ from asking import AUTHORIZATION
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cloudml_sagemaker.mock.core.model import operation_model, service_model
 from cloudml_sagemaker.mock.core.operations import OPERATIONS
-from cloudml_sagemaker.mock.core.shapes import pattern, problems
 from cloudml_sagemaker.mock.options import Options
 from cloudml_sagemaker.mock.rooms import load
 from cloudml_sagemaker.mock.start import Mock, start
+from cloudml_sagemaker.service.model import operation_model, service_model
+from cloudml_sagemaker.service.shapes import pattern, problems
 
 TEXTS = (
     "abc", "arn:aws:iam::123456789012:role/service-role/ml", "s3://bucket/key", "1", "arn:aws:sagemaker:us-east-1:"

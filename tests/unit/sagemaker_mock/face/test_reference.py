@@ -7,8 +7,8 @@ from pathlib import Path
 
 from cloudml_sagemaker.mock import reference
 from cloudml_sagemaker.mock.core.doubts import SWITCHES
-from cloudml_sagemaker.mock.core.model import SERVICES, operation_names
 from cloudml_sagemaker.mock.core.operations import OPERATIONS
+from cloudml_sagemaker.service.model import SERVICES, operation_names
 
 PAGE = Path(__file__).parents[4] / "docs" / "reference" / "sagemaker-mock.md"
 

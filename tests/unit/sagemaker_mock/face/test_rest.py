@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudml_sagemaker.mock.core.errors import AwsError
-from cloudml_sagemaker.mock.core.model import operation_model, service_model
 from cloudml_sagemaker.mock.face import rest
 from cloudml_sagemaker.mock.face.incoming import Incoming, receive
+from cloudml_sagemaker.service.model import operation_model, service_model
 
 ASCII = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=40)
 

@@ -13,11 +13,11 @@ from botocore.exceptions import ClientError
 from botocore.loaders import Loader
 from mock_clients import client
 
-from cloudml_sagemaker.mock.core.model import operation_names
 from cloudml_sagemaker.mock.core.operations import OPERATIONS
 from cloudml_sagemaker.mock.face.incoming import XML_SERVICES, receive
 from cloudml_sagemaker.mock.face.passed import PASSED
 from cloudml_sagemaker.mock.start import Mock
+from cloudml_sagemaker.service.model import operation_names
 
 UNSERVED = [
     ("iam", "simulate_principal_policy", {"PolicySourceArn": "arn:aws:iam::1:role/x", "ActionNames": ["s3:Get"]}),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from cloudml_sagemaker.mock.core.model import input_shape, output_shape
 from cloudml_sagemaker.mock.pipelines.definition.expressions import Reference, Segment, is_expression, segments
 from cloudml_sagemaker.mock.pipelines.definition.kinds import EXECUTION, KINDS
 from cloudml_sagemaker.mock.pipelines.definition.model import Definition, Step
+from cloudml_sagemaker.service.model import input_shape, output_shape
 
 KEYS = (
     "OutputName",

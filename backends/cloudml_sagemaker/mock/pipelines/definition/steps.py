@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from cloudml_sagemaker.mock.core import shapes
-from cloudml_sagemaker.mock.core.model import input_shape
 from cloudml_sagemaker.mock.pipelines.definition import conditions, loops, policies
 from cloudml_sagemaker.mock.pipelines.definition.expressions import is_expression
 from cloudml_sagemaker.mock.pipelines.definition.kinds import CHECKS, FOREIGN, KINDS, TRIGGERS, Beside, Kind
 from cloudml_sagemaker.mock.pipelines.definition.model import Branch, Dependency, Document, PropertyFile, Step
 from cloudml_sagemaker.mock.pipelines.definition.parameters import NAME
 from cloudml_sagemaker.mock.pipelines.definition.problems import Problems, shown
+from cloudml_sagemaker.service import shapes
+from cloudml_sagemaker.service.model import input_shape
 
 LONGEST_DISPLAY_NAME = 256
 LONGEST_DESCRIPTION = 3072

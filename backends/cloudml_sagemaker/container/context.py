@@ -1,0 +1,110 @@
+"""What every step of a job may use: where things lie, what it was told, and the wish to stop."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cloudml.runtime.failures import Interrupted
+from cloudml_sagemaker.container.layout import Layout
+from cloudml_sagemaker.container.sources import Sources
+from cloudml_sagemaker.container.values import RUN, Values
+
+Document = dict[str, Any]
+GRACE = 20.0
+"""Seconds between SIGTERM and SIGKILL for a step that is over its time; SageMaker itself gives a stopped job 120."""
+
+
+class Stopping:
+    """SIGTERM from SageMaker: passed on to the step's process, and remembered."""
+
+    def __init__(self) -> None:
+        self.asked = threading.Event()
+        self._child: subprocess.Popen[bytes] | None = None
+        self._acting = False
+
+    def listen(self) -> None:
+        """From now on; call it in the main thread."""
+        signal.signal(signal.SIGTERM, self._stop)
+
+    def _stop(self, *_: object) -> None:
+        first = not self.asked.is_set()
+        self.asked.set()
+        child = self._child
+        if child is not None:
+            child.send_signal(signal.SIGTERM)
+        elif first and self._acting:
+            raise Interrupted("the step was asked to stop (SIGTERM)")
+
+    def act(self, on: bool) -> None:
+        """Whether work goes on in this very process, which the signal then breaks off."""
+        self._acting = on
+        if on and self.asked.is_set():
+            raise Interrupted("the step was asked to stop (SIGTERM)")
+
+    def wait(self, child: subprocess.Popen[bytes], timeout: float | None) -> bool:
+        """Wait for the end of the process, at most so many seconds, then end it; whether it ended by itself."""
+        self._child = child
+        if self.asked.is_set():  # the signal came before there was a process to pass it on to
+            child.send_signal(signal.SIGTERM)
+        try:
+            child.wait(timeout)
+        except subprocess.TimeoutExpired:
+            _end(child)
+            return False
+        finally:
+            self._child = None
+        return True
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    child.send_signal(signal.SIGTERM)
+    try:
+        child.wait(GRACE)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
+
+
+@dataclass
+class Context:
+    """One job's surroundings. `project` and `library` are the unpacked code, `work` a folder of its own."""
+
+    layout: Layout
+    work: Path
+    sets: dict[str, str]
+    stopping: Stopping
+    sources: Sources
+    step: Document = field(default_factory=dict)
+    """The whole of `step.json`."""
+
+    @property
+    def project(self) -> Path:
+        """The user's code."""
+        return self.work / "project"
+
+    @property
+    def library(self) -> Path:
+        """cloudml itself."""
+        return self.work / "library"
+
+    @property
+    def run(self) -> str:
+        """The execution of the pipeline, or the job, when the step was not told."""
+        return self.sets.get(RUN) or os.environ.get("TRAINING_JOB_NAME") or "run"
+
+    @property
+    def values(self) -> Values:
+        """What evaluates values."""
+        return Values(self.sets, self.sources, self.step.get("items"))
+
+    def folder(self, *names: str) -> Path:
+        """A folder inside `work`, made."""
+        place = self.work.joinpath("steps", *names)
+        place.mkdir(parents=True, exist_ok=True)
+        return place

@@ -1,0 +1,75 @@
+"""AWS's clients inside a job: made when they are needed, with time limits, errors as one line."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+CONNECT, READ, ATTEMPTS = 10, 70, 6
+"""Seconds to connect, seconds to wait for an answer (an endpoint may take 60), and tries in all."""
+
+
+def client(service: str) -> Any:
+    """A client of the job's region and role."""
+    import boto3
+    from botocore.config import Config
+
+    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+    retries: Any = {"mode": "standard", "total_max_attempts": ATTEMPTS}
+    return boto3.client(
+        service, region_name=region, config=Config(connect_timeout=CONNECT, read_timeout=READ, retries=retries)
+    )
+
+
+def code_of(error: BaseException) -> str:
+    """AWS's code of an error, such as `ValidationException`; empty for one that AWS did not answer."""
+    response = getattr(error, "response", None)
+    return str(response.get("Error", {}).get("Code", "")) if isinstance(response, dict) else ""
+
+
+def told(error: BaseException) -> str:
+    """An error in one line: code and message."""
+    response = getattr(error, "response", None)
+    message = response.get("Error", {}).get("Message") if isinstance(response, dict) else None
+    return f"{code_of(error)}: {message}" if message else f"{type(error).__name__}: {error}"
+
+
+def is_missing(error: BaseException) -> bool:
+    """Whether the resource does not exist: SageMaker says so by code, or by a validation error's words."""
+    words = told(error)
+    known = code_of(error) in ("ResourceNotFound", "404", "NoSuchKey", "NotFound")
+    return known or "Could not find" in words or "does not exist" in words
+
+
+def split(uri: str) -> tuple[str, str]:
+    """Bucket and key of an s3:// address."""
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    return bucket, key
+
+
+def put_once(uri: str, source: Path | bytes) -> None:
+    """Bring content to an address that is named by it: what is there already is the same."""
+    s3, (bucket, key) = client("s3"), split(uri)
+    try:
+        s3.head_object(Bucket=bucket, Key=key)
+    except Exception as error:
+        if not is_missing(error):
+            raise
+        if isinstance(source, bytes):
+            s3.put_object(Bucket=bucket, Key=key, Body=source)
+        else:
+            s3.upload_file(str(source), bucket, key)
+
+
+def get(uri: str) -> bytes:
+    """The content at an address."""
+    bucket, key = split(uri)
+    content: bytes = client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+    return content
+
+
+def download(uri: str, target: Path) -> None:
+    """A large object into a file."""
+    bucket, key = split(uri)
+    client("s3").download_file(bucket, key, str(target))

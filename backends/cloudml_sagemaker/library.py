@@ -1,0 +1,63 @@
+"""The part of cloudml that travels to every job, beside the project's own code: pure Python, nothing to install.
+
+Read from the installed packages. What only a person's machine needs (command line, use cases, tests, mocks) stays home.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+START = "start.py"
+"""The entry of every job, which lies beside the bundle: it unpacks it."""
+
+_STAYS_HOME = frozenset({"cli", "operations", "testing", "mocks"})
+
+
+def files() -> dict[str, Path]:
+    """Every file of the library by its path inside it, sorted: `cloudml/...`, `cloudml_sagemaker/container/...`."""
+    neutral, own = _home("cloudml"), _home("cloudml_sagemaker")
+    found = {
+        f"cloudml/{path.relative_to(neutral).as_posix()}": path
+        for path in neutral.rglob("*.py")
+        if path.relative_to(neutral).parts[0] not in _STAYS_HOME
+    }
+    found["cloudml_sagemaker/__init__.py"] = own / "__init__.py"
+    for path in (own / "container").rglob("*.py"):
+        found[f"cloudml_sagemaker/{path.relative_to(own).as_posix()}"] = path
+    return dict(sorted(found.items()))
+
+
+def start_file() -> Path:
+    """The program that a job's container is told to run."""
+    return _home("cloudml_sagemaker") / "container" / START
+
+
+@cache
+def digest() -> str:
+    """What the library hashes to: sha256 of its paths and contents. Read once a process."""
+    return digest_of({name: path.read_bytes() for name, path in files().items()})
+
+
+@cache
+def start_digest() -> str:
+    """sha256 of the program that a job's container is told to run."""
+    return hashlib.sha256(start_file().read_bytes()).hexdigest()
+
+
+def digest_of(contents: dict[str, bytes]) -> str:
+    """sha256 over the files' paths and contents, in the order of their paths."""
+    total = hashlib.sha256()
+    for name in sorted(contents):
+        total.update(f"{hashlib.sha256(contents[name]).hexdigest()}  {name}\n".encode())
+    return total.hexdigest()
+
+
+def _home(package: str) -> Path:
+    """The folder of an installed package; `find_spec` of a top-level package imports nothing."""
+    spec = find_spec(package)
+    assert spec is not None, package
+    assert spec.origin is not None, package
+    return Path(spec.origin).parent

@@ -1,0 +1,1 @@
+"""AWS's own description of SageMaker, as botocore ships it, and the strict check against it."""

@@ -1,0 +1,45 @@
+"""One mock for the folder's tests, empty for each; jobs run with this Python's packages."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sagemaker_runs import Sagemaker
+
+from cloudml.testing.harness import SAMPLES
+from cloudml.testing.mocks import MockInUse, running_sagemaker
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The comparisons that take minutes together run when `CLOUDML_SLOW` is set."""
+    if os.environ.get("CLOUDML_SLOW"):
+        return
+    for item in items:
+        if Path(__file__).parent in item.path.parents and item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.skip(reason="minutes long: set CLOUDML_SLOW=1"))
+
+
+@pytest.fixture(scope="session")
+def sagemaker_server() -> Iterator[MockInUse]:
+    with running_sagemaker() as mock:
+        yield mock
+
+
+@pytest.fixture
+def empty_account(sagemaker_server: MockInUse, monkeypatch: pytest.MonkeyPatch) -> MockInUse:
+    """The mock, empty, found by AWS's clients of this process."""
+    sagemaker_server.reset()
+    for name in [name for name in os.environ if name.startswith(sagemaker_server.running.hides)]:
+        monkeypatch.delenv(name)
+    for name, value in sagemaker_server.environment.items():
+        monkeypatch.setenv(name, value)
+    return sagemaker_server
+
+
+@pytest.fixture
+def sagemaker(empty_account: MockInUse) -> Sagemaker:
+    """The account that the sample pipelines are deployed to."""
+    return Sagemaker(Path(SAMPLES))
