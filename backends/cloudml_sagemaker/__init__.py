@@ -1,1 +1,1 @@
-"""SageMaker: the mock that executes (`mock`), and the parts of a backend: `compile`, `container`, `client`, `upload`."""
+"""SageMaker: the mock that executes (`mock`), and the parts of a backend so far: compile, container, client, upload."""
