@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from cloudml.errors import Refused
 from cloudml.mocks.sandbox.command import Command, Mount, Process
 from cloudml.mocks.sandbox.launching import LaunchedProcess, Launcher
 
@@ -29,6 +30,7 @@ class NamespaceSandbox:
         self._launcher = Launcher()
         self._lock = threading.Lock()
         self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._closed = False
 
     def start(self, command: Command) -> Process:
         """Start it; see `command.Sandbox.start`."""
@@ -50,6 +52,8 @@ class NamespaceSandbox:
 
     def _write_hosts(self, names: tuple[str, ...]) -> Path:
         with self._lock:
+            if self._closed:
+                raise Refused("the sandbox is closed", hint="open another")
             if self._folder is None:
                 self._folder = tempfile.TemporaryDirectory(prefix="cloudml-sandbox-")
             fd, path = tempfile.mkstemp(dir=self._folder.name)
@@ -66,6 +70,7 @@ class NamespaceSandbox:
         """Kill all jobs and the launcher."""
         self._launcher.close()
         with self._lock:
+            self._closed = True
             if self._folder is not None:
                 self._folder.cleanup()
 

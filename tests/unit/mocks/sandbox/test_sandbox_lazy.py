@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import pytest
 
+from cloudml.errors import Refused
 from cloudml.mocks.sandbox import Command, LazySandbox, lazy, open_sandbox
+from cloudml.mocks.sandbox.namespaces import NamespaceSandbox
 
 
 def command(folder: Path) -> Command:
@@ -37,3 +40,14 @@ def test_nothing_starts_once_it_is_closed(tmp_path: Path) -> None:
     sandbox.close()
     with pytest.raises(OSError, match="closed"):
         sandbox.start(command(tmp_path))
+
+
+def test_a_job_that_comes_too_late_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+    real = tempfile.TemporaryDirectory
+    monkeypatch.setattr(tempfile, "TemporaryDirectory", lambda **given: made.append(given["prefix"]) or real(**given))
+    sandbox = NamespaceSandbox()
+    sandbox.close()
+    with pytest.raises(Refused, match="closed"):
+        sandbox.start(Command(("/bin/true",), {}, (), tmp_path / "log", hosts=("algo-1",)))
+    assert made == []
