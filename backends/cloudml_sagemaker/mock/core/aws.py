@@ -77,13 +77,6 @@ class Aws:
                 return DEFAULT_ACCOUNT
         return self._accounts[access_key]
 
-    def forget(self) -> None:
-        """Drop every client: what moto knew is gone."""
-        with self._lock:
-            self._clients.clear()
-            self._accounts.clear()
-            self._signed.clear()
-
     def credentials(self, scope: Scope) -> tuple[str, str, str | None]:
         """Access key, secret and session token that moto takes for the scope's account; what jobs are given too."""
         if scope.account == DEFAULT_ACCOUNT:
