@@ -16,7 +16,7 @@ from cloudml.mocks.port import MockCloud
 
 GROUP = "cloudml.backends"
 MOCKS = "cloudml.mocks"
-_OWN = {"local": "cloudml_local:backend"}
+_OWN = {"local": "cloudml_local:backend", "sagemaker": "cloudml_sagemaker:backend"}
 _OWN_MOCKS = {"sagemaker": "cloudml_sagemaker.mock.port:mock"}
 """The same as this distribution's entry points, known without a scan of every installed package's metadata."""
 

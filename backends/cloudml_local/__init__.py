@@ -34,4 +34,5 @@ backend = Backend(
     compile=_compile,
     connect=_connect,
     settings=SETTINGS,
+    deferred=frozenset({"endpoint"}),
 )

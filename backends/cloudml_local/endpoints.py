@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cloudml.backend.records import EndpointRecord, Invocation, ModelVersion
-from cloudml.errors import NotFound
+from cloudml.errors import CorruptArtifact, NotFound
+from cloudml.runtime.digest import matches
 
 if TYPE_CHECKING:
     from cloudml_local.endpoint.deployment import Deployment, EndpointStatus
     from cloudml_local.endpoint.manager import EndpointManager
     from cloudml_local.registry import Registry
+    from cloudml_local.state.journal import Journal
     from cloudml_local.state.store import Store
 
 
@@ -46,8 +48,9 @@ def from_json(document: dict[str, Any]) -> Deployment:
 class LocalEndpoints:
     """Speaks `cloudml.backend.port.Endpoints`."""
 
-    def __init__(self, state: Path) -> None:
+    def __init__(self, state: Path, journal: Journal) -> None:
         self._state = state
+        self._journal = journal
         self._opened: EndpointManager | None = None
 
     @property
@@ -87,6 +90,20 @@ class LocalEndpoints:
         self._status(name)
         self._manager.start(name)
         return self.get(name)
+
+    def rollback(self, name: str, who: str, reason: str) -> EndpointRecord:
+        self._status(name)
+        before = self._manager.previous(name)
+        place = Path(before.model_path)
+        if not place.exists() or not matches(place, before.digest):
+            raise CorruptArtifact(
+                f"the model of {before.model}/{before.version} is gone or damaged; {name} stays as it is",
+                where=str(place),
+                hint="deploy a version whose artifact is whole",
+            )
+        record = _record(self._manager.deploy(name, before))
+        self._journal.decide(f"{before.model}/{before.version}", f"rolled back to on {name}", who, reason)
+        return record
 
     def logs(self, name: str) -> Iterator[str]:
         self._status(name)

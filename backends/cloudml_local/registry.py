@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from pathlib import Path
 from typing import Any
 
 from cloudml.backend.records import ModelVersion
@@ -16,7 +17,8 @@ from cloudml_local.state.store import Store
 class Registry:
     """Speaks `cloudml.backend.port.Models`."""
 
-    def __init__(self, journal: Journal, store: Store) -> None:
+    def __init__(self, journal: Journal, store: Store, bundles: Path) -> None:
+        self._bundles = bundles
         self._journal = journal
         self._database = journal.database
         self._store = store
@@ -108,6 +110,26 @@ class Registry:
             self._database.execute("INSERT OR REPLACE INTO aliases VALUES (?, ?, ?)", model, alias, version)
             self._journal.decide(f"{model}/{version}", f"promoted to {alias}", who, reason)
         return self.get(model, version)
+
+    def export(self, model: str, version: int, folder: Path) -> ModelVersion:
+        from cloudml_local.transfer import lay_down
+
+        found = self.get(model, version)
+        lay_down(found, self.body(model, version), self._store, self._bundles, folder)
+        return found
+
+    def adopt(self, folder: Path, who: str, reason: str) -> ModelVersion:
+        from cloudml_local.transfer import take_up
+
+        sent = take_up(folder, self._store, self._bundles)
+        found = self.register(sent.model, sent.body, "approved")
+        if any(one["action"].startswith("adopted") for one in found.decisions):
+            return found
+        with self._database.transaction():
+            for one in sent.decisions:
+                self._journal.carry(f"{found.model}/{found.version}", one)
+            self._journal.decide(f"{found.model}/{found.version}", f"adopted from {sent.origin}", who, reason)
+        return self.get(found.model, found.version)
 
     def _record(self, row: Any) -> ModelVersion:
         model, version = row["model"], row["version"]

@@ -9,11 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cloudml.backend.parameters import bind_parameters
 from cloudml.backend.port import RunOptions
-from cloudml.backend.records import Explanation, Listener, RunRecord
+from cloudml.backend.records import Explanation, Listener, RunRecord, TaskRecord
 from cloudml.errors import NotFound, Refused, StateError
 from cloudml.plan import Resource
-from cloudml_local.parameters import bind_parameters
 from cloudml_local.state.journal import Journal, RunRow
 from cloudml_local.state.locks import RunLock, holder
 from cloudml_local.state.store import Store, store_error
@@ -156,6 +156,19 @@ class LocalRuns:
         from cloudml_local.observe import run_record
 
         return run_record(self._journal, self._store, self._state, self._journal.run(run))
+
+    def rehearse(self, run: str, task: str, resources: Sequence[Resource], folder: Path) -> TaskRecord:
+        from cloudml_local.rehearsal import rehearse
+
+        row = self._journal.run(run)
+        return rehearse(self._journal, self._store, self._registry, row, _pipeline_of(resources).document, task, folder)
+
+    def fetch(self, run: str, task: str, output: str, folder: Path) -> Path:
+        from cloudml_local.fetching import fetch
+
+        row = self._journal.run(run)
+        self._known(row, task)
+        return fetch(self._journal, self._store, row.id, task, output, folder)
 
     def logs(self, run: str, task: str, follow: bool = False) -> Iterator[str]:
         from cloudml_local.observe import log_lines

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from cloudml.backend.port import Target
-from cloudml.backend.records import Collected
-from cloudml.plan import Resource
+from cloudml.backend.records import Collected, Destroyed
+from cloudml.plan import Observed, Plan, Resource
 from cloudml_local.endpoints import LocalEndpoints
 from cloudml_local.registry import Registry
 from cloudml_local.runs import LocalRuns
-from cloudml_local.state.database import Database, dumps
+from cloudml_local.state.database import Database
 from cloudml_local.state.journal import Journal
 from cloudml_local.state.store import Store, store_error
 from cloudml_local.target import read_target
@@ -31,24 +30,24 @@ class LocalSession:
         self._database = Database(state / "state.db")
         self._journal = Journal(self._database)
         self._store = Store(state / "objects")
-        self.models = Registry(self._journal, self._store)
+        self.models = Registry(self._journal, self._store, state / "bundles")
         self.runs = LocalRuns(state, self._journal, self._store, self.models, parallel)
-        self.endpoints = LocalEndpoints(state)
+        self.endpoints = LocalEndpoints(state, self._journal)
 
-    def observe(self) -> list[Resource]:
-        rows = self._database.rows("SELECT * FROM resources ORDER BY kind, name")
-        return [Resource(row["kind"], row["name"], json.loads(row["document"]), row["digest"]) for row in rows]
+    def observe(self, resources: Sequence[Resource]) -> list[Observed]:
+        from cloudml_local.applying import observe
 
-    def apply(self, resources: Sequence[Resource]) -> None:
-        with self._database.transaction():
-            for one in resources:
-                self._database.execute(
-                    "INSERT OR REPLACE INTO resources VALUES (?, ?, ?, ?)",
-                    one.kind,
-                    one.name,
-                    one.digest,
-                    dumps(one.document),
-                )
+        return observe(self._database, self._state, resources)
+
+    def apply(self, resources: Sequence[Resource], plan: Plan) -> None:
+        from cloudml_local.applying import apply
+
+        apply(self._database, self._state, resources, plan)
+
+    def destroy(self, dry_run: bool, keep_data: bool) -> Destroyed:
+        from cloudml_local.applying import destroy
+
+        return destroy(self._database, self._state, dry_run, keep_data)
 
     def collect(self, keep_runs: int, dry_run: bool, verify: bool) -> Collected:
         from cloudml_local.housekeeping import collect

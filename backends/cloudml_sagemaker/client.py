@@ -180,7 +180,8 @@ class Client:
         model = client.meta.service_model.operation_model(operation)
         members = [name for name in model.idempotent_members if name not in request]
         intent = purpose if purpose is not None else uuid.uuid4().hex
-        return {**request, **{name: self.token(operation, request, intent) for name in members}}
+        token, shapes = self.token(operation, request, intent), model.input_shape.members if members else {}
+        return {**request, **{name: token[: shapes[name].metadata.get("max")] for name in members}}
 
     def _page_tokens(self, service: str, operation: str) -> list[tuple[str, str]]:
         """Pairs: the member that asks for the next page, and the member of the last one that tells it."""

@@ -7,18 +7,21 @@ AWS's amounts to, is derived here from the definition. What a job left is read o
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from cloudml.backend.records import RunRecord, RunStatus, TaskRecord
 from cloudml.errors import CloudmlError
 from cloudml_sagemaker.client import Client
-from cloudml_sagemaker.outline import Task, outline
+from cloudml_sagemaker.given import metadata, typed_parameters
+from cloudml_sagemaker.outline import Part, Task, outline, tops
 from cloudml_sagemaker.refusals import AwsError
 from cloudml_sagemaker.results import JobResult, processing_result, training_result, tuning_result
-from cloudml_sagemaker.tasks import Step, Steps, task_records
+from cloudml_sagemaker.selected import parent_of, with_source
+from cloudml_sagemaker.tasks import Step, Steps, started_steps, task_records
 
 RUN_STATUS: Mapping[str, RunStatus] = {
     "Executing": "running",
@@ -34,12 +37,20 @@ NAME_TAG = "cloudml:pipeline"
 ENDED_STEPS = frozenset({"Succeeded", "Failed", "Stopped"})
 _READERS = {"ProcessingJob": processing_result, "TrainingJob": training_result, "TuningJob": tuning_result}
 _PARALLEL = 8
-_TYPES: Mapping[str, Callable[[str], Any]] = {
-    "Integer": int,
-    "Float": float,
-    "Boolean": lambda text: text.lower() == "true",
-    "String": str,
-}
+
+
+@dataclass(frozen=True)
+class Execution:
+    """One execution as it is now. `started`: by task, the parts of it that AWS has started."""
+
+    arn: str
+    definition: Mapping[str, Any]
+    outline: tuple[Task, ...]
+    record: RunRecord
+    started: Mapping[str, tuple[tuple[Part, Step], ...]]
+    raw: str
+    """AWS's word for its status."""
+    modified: datetime
 
 
 class Describer:
@@ -48,7 +59,7 @@ class Describer:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._documents: dict[str, Mapping[str, Any]] = {}
-        self._results: dict[str, JobResult] = {}
+        self._results: dict[tuple[str, str], JobResult] = {}
         self._outlines: dict[str, tuple[Task, ...]] = {}
         self._definitions: dict[str, Mapping[str, Any]] = {}
         self._names: dict[str, str] = {}
@@ -56,30 +67,52 @@ class Describer:
 
     def describe(self, arn: str) -> RunRecord:
         """The run as it is now. Raises AwsError, CloudmlError for a status that this version does not know."""
+        return self.execution(arn).record
+
+    def execution(self, arn: str) -> Execution:
+        """The run, and what it is made of. Raises as `describe`."""
         told = self._client.call("sagemaker", "DescribePipelineExecution", PipelineExecutionArn=arn)
         raw = told["PipelineExecutionStatus"]
         if raw not in RUN_STATUS:
             raise CloudmlError(f"SageMaker says that the execution is {raw!r}, which this cloudml does not know")
-        definition = self._definition(arn)
-        found = self._steps(arn)
-        tasks = task_records(self._outline(arn, definition), Steps(found), over=RUN_STATUS[raw] != "running")
-        status = _status(RUN_STATUS[raw], tasks)
+        definition = self.definition(arn)
+        steps, tasks = Steps(self._steps(arn)), self._outline(arn, definition)
+        records = task_records(tasks, steps, over=RUN_STATUS[raw] != "running")
+        records = self._with_source(told, definition, tasks, records)
+        status = _status(RUN_STATUS[raw], records)
         created = told["CreationTime"]
         ended = told["LastModifiedTime"] if RUN_STATUS[raw] != "running" else None
-        return RunRecord(
+        about = metadata(definition)
+        record = RunRecord(
             id=arn.rpartition("/")[2],
-            pipeline=self._pipeline(told["PipelineArn"]),
+            pipeline=str(about.get("pipeline") or self._pipeline(told["PipelineArn"])),
             status=status,
-            parameters=self._parameters(arn, definition),
+            parameters=typed_parameters(definition, self._parameters(arn), created),
             created_at=moment(created),
             duration=(ended - created).total_seconds() if ended is not None else None,
-            reason=_reason(status, tasks, str(told.get("FailureReason", ""))),
-            tasks=tasks,
+            reason=_reason(status, records, str(told.get("FailureReason", ""))),
+            parent=parent_of(told),
+            tasks=records,
         )
+        return Execution(arn, definition, tasks, record, started_steps(tasks, steps), raw, told["LastModifiedTime"])
+
+    def _with_source(
+        self, told: Mapping[str, Any], definition: Mapping[str, Any], outlined: Sequence[Task],
+        records: tuple[TaskRecord, ...],
+    ) -> tuple[TaskRecord, ...]:  # fmt: skip
+        """Of a selective execution: what was not selected is what it was in the source."""
+        config = told.get("SelectiveExecutionConfig")
+        if not config:
+            return records
+        source = config.get("SourcePipelineExecutionArn")
+        before = self.describe(source) if source else None
+        selected = {one["StepName"] for one in config["SelectedSteps"]}
+        return with_source(outlined, tops(definition), selected, records, before)
 
     # -- what cannot change -------------------------------------------------------------------------------------
 
-    def _definition(self, arn: str) -> Mapping[str, Any]:
+    def definition(self, arn: str) -> Mapping[str, Any]:
+        """The definition with which an execution began. Raises AwsError."""
         if arn not in self._definitions:
             told = self._client.call("sagemaker", "DescribePipelineDefinitionForExecution", PipelineExecutionArn=arn)
             self._definitions[arn] = json.loads(told["PipelineDefinition"])
@@ -109,18 +142,14 @@ class Describer:
             self._names[arn] = str(tags.get(NAME_TAG) or arn.rpartition("/")[2])
         return self._names[arn]
 
-    def _parameters(self, arn: str, definition: Mapping[str, Any]) -> dict[str, Any]:
-        """What the run was started with, and the defaults of the rest, as the declared types."""
+    def _parameters(self, arn: str) -> Mapping[str, str]:
+        """The texts that the run was started with."""
         if arn not in self._given:
             listed = self._client.pages(
                 "sagemaker", "ListPipelineParametersForExecution", "PipelineParameters", PipelineExecutionArn=arn
             )
             self._given[arn] = {one["Name"]: one["Value"] for one in listed}
-        given, found = self._given[arn], {}
-        for declared in definition.get("Parameters", ()):
-            name, default = declared["Name"], declared.get("DefaultValue")
-            found[name] = _TYPES[declared["Type"]](given[name]) if name in given else default
-        return found
+        return self._given[arn]
 
     # -- what goes on -------------------------------------------------------------------------------------------
 
@@ -150,6 +179,8 @@ class Describer:
             attempts=int(row.get("AttemptCount", 1)),
             failure_reason=str(about.get("Fail", {}).get("ErrorMessage") or row.get("FailureReason", "")),
             cached_from=source.rpartition("/")[2] if source else None,
+            job=_job(about),
+            token=about.get("Callback", {}).get("CallbackToken"),
             outcome=about.get("Condition", {}).get("Outcome"),
             answer={one["Name"]: one["Value"] for one in answer},
             result=self._result(row) if row["StepStatus"] in ENDED_STEPS else JobResult(),
@@ -157,13 +188,18 @@ class Describer:
 
     def _result(self, row: Mapping[str, Any]) -> JobResult:
         """What the step's job left; nothing for a step that is no job."""
-        for member, read in _READERS.items():
-            arn = row.get("Metadata", {}).get(member, {}).get("Arn")
-            if arn:
-                if arn not in self._results:
-                    self._results[arn] = read(self._client, arn.rpartition("/")[2])
-                return self._results[arn]
-        return JobResult()
+        job = _job(row.get("Metadata", {}))
+        if job is None:
+            return JobResult()
+        if job not in self._results:
+            self._results[job] = _READERS[job[0]](self._client, job[1])
+        return self._results[job]
+
+
+def _job(about: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Kind and name of a step's job."""
+    found = ((kind, about.get(kind, {}).get("Arn")) for kind in _READERS)
+    return next(((kind, arn.rpartition("/")[2]) for kind, arn in found if arn), None)
 
 
 def moment(time: datetime) -> str:

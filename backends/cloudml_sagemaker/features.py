@@ -32,40 +32,67 @@ FEATURES: Mapping[Feature, Support] = {
     Feature.TUNING: Support(
         Level.EMULATED,
         "strategy bayesian is SageMaker's own, which proposes other points than a laptop; random and grid go over the "
-        "very points of the local backend",
+        "very points of the local backend; with tuning = 'portable' one job searches exactly as the local backend does",
     ),
     Feature.PRUNING: Support(
-        Level.EMULATED, "SageMaker stops trials by its own median rule; startup_trials and warmup_reports are not its"
+        Level.EMULATED,
+        "SageMaker stops trials by its own median rule, without startup_trials and warmup_reports; tuning = 'portable' "
+        "keeps them",
     ),
     Feature.CONDITION: Support(
         Level.EMULATED,
         "what SageMaker cannot compare (champions, training metrics, arithmetic) a job decides; where something waits "
         "for a condition, or it lies in a map or beside on_exit, the steps of both branches start and one does nothing",
     ),
-    Feature.MAP: Support(Level.EMULATED, "at most 100 items; a list that a step makes is counted by a job"),
+    Feature.MAP: Support(
+        Level.EMULATED,
+        "at most 100 items; a list that a step makes is counted by a job; when an item fails, what other "
+        "items have not begun is not started",
+    ),
     Feature.FINALLY: Support(
         Level.EMULATED,
         "it runs when the last steps have run, however they ended; AWS does not say what it does when an earlier "
         "failure kept one of them from starting",
     ),
     Feature.APPROVE: Support(
-        Level.EMULATED, "the run waits for an answer to a message in a queue; `expires` is held by whoever answers"
+        Level.EMULATED,
+        "the run waits for an answer to a message in a queue; `expires` is held by whoever watches, resumes or answers",
     ),
-    Feature.NOTIFY: Support(Level.EMULATED, "a job sends it; channels without a topic write to the job's log"),
+    Feature.NOTIFY: Support(
+        Level.EMULATED,
+        "a job sends it: to an SNS topic for each channel, to Slack, PagerDuty and secret addresses itself",
+    ),
     Feature.RETRY: Support(
         Level.EMULATED, "failures of the function are tried again in the same job, faults of the service by SageMaker"
     ),
     Feature.CACHE: Support(
         Level.EMULATED,
-        "SageMaker's own: a year when no limit is given; off where outputs are collected or checkpoints are kept",
+        "SageMaker's own, by the addresses of inputs: what stands below a recomputed step is computed too; a year when "
+        "no limit is given; off where outputs are collected or checkpoints are kept",
     ),
     Feature.CHECKPOINT: Support(Level.EMULATED, "kept for the attempts of one run; a tuning job's trials keep none"),
-    Feature.MONITOR: Support(_LATER, "no scheduled analysis yet", "leave the monitor step out for this target"),
-    Feature.ROLLOUT_STEPS: Support(_LATER, "only all at once yet", "use `ml.all_at_once()` for this target"),
-    Feature.ROLLOUT_GUARDS: Support(_LATER, "no alarms are made yet", "verify the endpoint with `ml.verify`"),
+    Feature.MONITOR: Support(
+        Level.EMULATED,
+        "the portable engine is a pipeline of one job that EventBridge Scheduler starts; `quality` needs labels and is "
+        "refused; native is Model Monitor, with its own statistics and hours only, for accounts that may use it",
+    ),
+    Feature.ROLLOUT_STEPS: Support(
+        Level.EMULATED,
+        "SageMaker's blue-green guardrails: a canary or equal steps by whole instances, with one bake time for all "
+        "steps; nobody approves between them, and no step waits for samples",
+    ),
+    Feature.ROLLOUT_GUARDS: Support(
+        Level.EMULATED,
+        "CloudWatch alarms, which see the old version and the new one together and know no confidence; latency is the "
+        "container's own; with no_data 'hold' a guard without data lets the rollout go on when it has baked",
+    ),
     Feature.SHADOW: Support(_LATER, "no shadow variants yet", "verify on a staging endpoint"),
-    Feature.SCALING: Support(_LATER, "endpoints keep their minimum yet", "set maximum to minimum for this target"),
-    Feature.CAPTURE: Support(_LATER, "requests are not kept yet", "leave `capture` out"),
+    Feature.SCALING: Support(
+        Level.EMULATED,
+        "SageMaker counts requests a minute: target_requests times 60; one instance stays at least; no scaling while a "
+        "rollout lasts",
+    ),
+    Feature.CAPTURE: FULL,
     Feature.STICKY_ROUTING: Support(
         Level.UNAVAILABLE, "SageMaker routes each request by itself", "leave `routing` at 'request'"
     ),

@@ -17,7 +17,7 @@ _STAYS_HOME = frozenset({"cli", "operations", "testing", "mocks"})
 
 
 def files() -> dict[str, Path]:
-    """Every file of the library by its path inside it, sorted: `cloudml/...`, `cloudml_sagemaker/container/...`."""
+    """Every file of the library by its path inside it, sorted: `cloudml/...`, `cloudml_sagemaker/container/...`, …"""
     neutral, own = _home("cloudml"), _home("cloudml_sagemaker")
     found = {
         f"cloudml/{path.relative_to(neutral).as_posix()}": path
@@ -25,8 +25,9 @@ def files() -> dict[str, Path]:
         if path.relative_to(neutral).parts[0] not in _STAYS_HOME
     }
     found["cloudml_sagemaker/__init__.py"] = own / "__init__.py"
-    for path in (own / "container").rglob("*.py"):
-        found[f"cloudml_sagemaker/{path.relative_to(own).as_posix()}"] = path
+    for folder in ("container", "hosting"):
+        for path in (own / folder).rglob("*.py"):
+            found[f"cloudml_sagemaker/{path.relative_to(own).as_posix()}"] = path
     return dict(sorted(found.items()))
 
 

@@ -74,6 +74,11 @@ def outline(definition: Json, read_step: ReadStep) -> tuple[Task, ...]:
     return tuple(tasks.values())
 
 
+def tops(definition: Json) -> dict[str, str]:
+    """By the name of each step, that of the outermost step around it; of one that stands alone, its own."""
+    return {str(step["Name"]): str(top["Name"]) for top in definition["Steps"] for step, _ in _walk([top])}
+
+
 def job_prefix(arguments: Json) -> str | None:
     """Where the job of a step with these Arguments finds its step document; None when it is none of cloudml's."""
     named = [(one.get("InputName"), one.get("S3Input", {})) for one in arguments.get("ProcessingInputs", ())]

@@ -11,6 +11,7 @@ from typing import IO, Any
 
 from cloudml.backend.records import ArtifactRecord
 from cloudml_sagemaker.client import Client
+from cloudml_sagemaker.container.failure import CLASS
 from cloudml_sagemaker.refusals import AwsError
 
 RESULT = "result/result.json"
@@ -62,14 +63,20 @@ class JobResult:
 
 
 def read_message(message: str) -> dict[str, Any]:
-    """A failure from the one line that a container may leave: `ValueError: three is refused (steps.py:12)`."""
-    found = _LINE.fullmatch(message.strip().partition("\n")[0])
+    """A failure from what a container may leave: `ValueError: three is refused (steps.py:12)`, class, traceback.
+
+    Both may be cut off; a container that is not cloudml's leaves a text of its own.
+    """
+    first, _, rest = message.strip().partition("\n")
+    found = _LINE.fullmatch(first)
     assert found is not None, "every line matches"
+    second, _, trace = rest.partition("\n")
+    marked = second.startswith(CLASS)
     return {
-        "class": "error",
+        "class": second.removeprefix(CLASS) if marked else "error",
         "exception": found["exception"] or "",
         "message": found["message"],
-        "traceback": "",
+        "traceback": trace if marked else "",
         "where": found["where"] or "",
         "bases": [],
     }

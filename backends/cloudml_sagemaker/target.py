@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,25 +23,26 @@ SETTINGS = {
     "image": "image URI of jobs, with Python 3.11 or newer (default: AWS's PyTorch training image of the region)",
     "serving_image": "image URI of endpoints (default: AWS's PyTorch inference image of the region)",
     "requirements": "file of what jobs install when the image lacks it (default: requirements.txt if there is one)",
-    "tuning": "who proposes hyperparameters of strategy bayesian: native (SageMaker)",
+    "tuning": "native: SageMaker's own tuning jobs (default); portable: one job searches as the local backend does",
     "kms": "key that volumes and outputs are encrypted with",
     "subnets": "subnets of the jobs, a list",
     "security_groups": "security groups of the jobs, a list",
     "tags": "tags for all that is made, a table",
 }
 
-_IMAGES = "763104351884"
-"""AWS's account with the deep learning containers, the same in most regions (AWS's SDK, image_uri_config)."""
-
-_IMAGE_REGIONS = re.compile(
-    r"us-(east|west)-[12]|ca-central-1|sa-east-1|eu-(west-[123]|north-1|central-1)"
-    r"|ap-(northeast-[123]|southeast-[12]|south-1)"
-)
-"""The regions in which it is certain."""
+_IMAGES = Path(__file__).parent / "data" / "images.json"
+"""In which account of AWS's each region has its deep learning containers."""
 
 _DEVICES = {False: "cpu-py311", True: "gpu-py311-cu124"}
 _IMAGE = "pytorch-{use}:2.5.1-{device}-ubuntu22.04-sagemaker"
 """With Python 3.11, script mode and a model server; AWS's scikit-learn image 1.4-2 has Python 3.10, too old for us."""
+
+
+@cache
+def _accounts() -> dict[str, str]:
+    found: dict[str, str] = json.loads(_IMAGES.read_bytes())["accounts"]
+    return found
+
 
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
 _ROLE = re.compile(r"arn:(aws[a-z-]*):iam::(\d{12}):role/?[a-zA-Z_0-9+=,.@\-_/]+")
@@ -85,7 +88,7 @@ class Place:
             image=reader.image("image", region),
             serving_image=reader.image("serving_image", region),
             requirements=reader.requirements(),
-            tuning=reader.text("tuning", re.compile("native"), "'native'") or "native",
+            tuning=reader.text("tuning", re.compile("native|portable"), "'native' or 'portable'") or "native",
             kms=reader.text("kms", re.compile(r"[a-zA-Z0-9:/_-]{1,2048}"), "the id or ARN of a key") or None,
             subnets=reader.texts("subnets"),
             security_groups=reader.texts("security_groups"),
@@ -121,7 +124,8 @@ class Place:
 
     def _own(self, use: str, resources: Resources) -> str:
         name = _IMAGE.format(use=use, device=_DEVICES[resources.gpu > 0])
-        return f"{_IMAGES}.dkr.ecr.{self.region}.amazonaws.com/{name}"
+        domain = "amazonaws.com.cn" if self.region.startswith("cn-") else "amazonaws.com"
+        return f"{_accounts()[self.region]}.dkr.ecr.{self.region}.{domain}/{name}"
 
     def arn(self, kind: str, name: str) -> str:
         """The ARN of something of SageMaker's."""
@@ -178,7 +182,7 @@ class _Settings:
     def image(self, name: str, region: str) -> str:
         """The URI of an image; empty for AWS's own, which must be known for the region."""
         given = self.text(name, re.compile(r"\S{1,255}"), "the URI of an image")
-        if not given and region and not _IMAGE_REGIONS.fullmatch(region) and self._settings.get(name) is None:
+        if not given and region and region not in _accounts() and self._settings.get(name) is None:
             self._find(f"{name} is not set, and none is known for region {region}", f"write {name} = the URI of one")
         return given
 

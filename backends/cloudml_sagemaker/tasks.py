@@ -28,6 +28,10 @@ class Step:
     attempts: int = 1
     failure_reason: str = ""
     cached_from: str | None = None
+    job: tuple[str, str] | None = None
+    """Kind ("ProcessingJob", "TrainingJob", "TuningJob") and name of the job that it runs, or last ran."""
+    token: str | None = None
+    """Of a Callback: what an answer must name."""
     outcome: str | None = None
     """Of a Condition: "True" or "False"."""
     answer: Mapping[str, str] = field(default_factory=dict)
@@ -74,24 +78,40 @@ def task_records(tasks: Sequence[Task], steps: Steps, *, over: bool) -> tuple[Ta
     `over`: the execution has ended, so that what was not started never will be.
     """
     world = _World(steps, over, {})
+    found: list[TaskRecord] = []
+    for task, index in _expanded(tasks, steps):
+        record = _record(task, index, world)
+        world.done[record.id] = record
+        found.append(record)
+    return tuple(found)
+
+
+def started_steps(tasks: Sequence[Task], steps: Steps) -> dict[str, tuple[tuple[Part, Step], ...]]:
+    """By the ids of the records: the parts of each task that AWS has started, in order."""
+    return {
+        _id(task, index): tuple((part, step) for part in task.parts if (step := steps.of(part, index)) is not None)
+        for task, index in _expanded(tasks, steps)
+    }
+
+
+def _expanded(tasks: Sequence[Task], steps: Steps) -> Iterator[tuple[Task, int | None]]:
+    """Each task, once for each item where it lies in a map."""
     bodies: dict[str, list[str]] = {}
     for task in tasks:
         for part in task.parts:
             if part.loop is not None:
                 bodies.setdefault(part.loop, []).append(part.name)
-    found: list[TaskRecord] = []
     for task in tasks:
         indices = [None] if task.loop is None else steps.items(task.loop, bodies[task.loop])
-        for index in indices:
-            record = _record(task, index, world)
-            world.done[record.id] = record
-            found.append(record)
-    return tuple(found)
+        yield from ((task, index) for index in indices)
+
+
+def _id(task: Task, index: int | None) -> str:
+    return task.name if index is None else f"{task.name}[{index}]"
 
 
 def _record(task: Task, index: int | None, world: _World) -> TaskRecord:
-    name = task.name if index is None else f"{task.name}[{index}]"
-    base: dict[str, Any] = {"id": name, "kind": task.kind, "needs": task.needs, "parent": task.parent}
+    base: dict[str, Any] = {"id": _id(task, index), "kind": task.kind, "needs": task.needs, "parent": task.parent}
     started = [(part, step) for part in task.parts if (step := world.steps.of(part, index)) is not None]
     if not started:
         status, reason = _not_started(task, index, world)

@@ -11,7 +11,8 @@ import gzip
 import hashlib
 import io
 import tarfile
-from collections.abc import Iterable, Mapping, Sequence
+import threading
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,7 +29,9 @@ MARK = "cloudml-content"
 """The user metadata that says what an object was made of. Of a bundle: of which files, not its bytes, which another
 machine's compression may make otherwise."""
 
-_PARALLEL = 8
+_PARALLEL = 16
+_WORTH_A_COPY = 16 * 1024
+"""Bytes from which a copy inside S3 is cheaper than sending them again."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,7 @@ class Builder:
     source: Path
     project: Path
     _bundles: dict[str, bytes] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def build(self, document: Mapping[str, Any]) -> dict[str, bytes]:
         """The files of one `job_code` document. Raises Refused when the code is no longer what was compiled."""
@@ -65,9 +69,10 @@ class Builder:
 
     def _bundle(self, wanted: Mapping[str, Any]) -> bytes:
         key = digest_of(wanted)
-        if key not in self._bundles:
-            self._bundles[key] = archive(self._members(wanted))
-        return self._bundles[key]
+        with self._lock:
+            if key not in self._bundles:
+                self._bundles[key] = archive(self._members(wanted))
+            return self._bundles[key]
 
     def _members(self, wanted: Mapping[str, Any]) -> dict[str, bytes]:
         members = {
@@ -102,39 +107,82 @@ def upload(
     `source` is where the project's modules lie, `project` its own folder (default: the same); `kms` the key that S3
     encrypts with (default: the bucket's own way). Raises AwsError, Refused.
     """
-    builder = Builder(source, project or source)
+    uploader = Uploader(client, Builder(source, project or source), kms)
     jobs = {resource.document["prefix"]: resource.document for resource in resources if resource.kind == KIND}
     with ThreadPoolExecutor(_PARALLEL, thread_name_prefix="upload") as pool:
-        made = pool.map(lambda document: _job(client, builder.build(document), document, kms), jobs.values())
+        made = pool.map(uploader.put, jobs.values())
         return tuple(one for job in made for one in job)
 
 
-def _job(
-    client: Client, contents: Mapping[str, bytes], document: Mapping[str, Any], kms: str | None
-) -> Sequence[Uploaded]:
-    prefix = document["prefix"].rstrip("/")
-    return [
-        _object(client, f"{prefix}/{name}", content, _mark(document["files"][name]), kms)
-        for name, content in contents.items()
-    ]
+class Uploader:
+    """Puts job code; safe to share between threads.
+
+    A bundle that several jobs share goes over the line once: for the others S3 copies it.
+    """
+
+    def __init__(self, client: Client, builder: Builder, kms: str | None = None) -> None:
+        self._client = client
+        self._builder = builder
+        self._encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms} if kms else {}
+        self._sent: dict[str, str] = {}
+        self._turns: dict[str, threading.Lock] = {}
+        self._lock = threading.Lock()
+
+    def put(self, document: Mapping[str, Any]) -> list[Uploaded]:
+        """What is missing of one `job_code` document; all of it where the last to come is. Raises AwsError, Refused."""
+        prefix, files = document["prefix"].rstrip("/"), document["files"]
+        contents = self._builder.build(document)
+        there = self._size(f"{prefix}/{STEP}", mark(files[STEP])) is not None
+        return [self._object(f"{prefix}/{name}", one, mark(files[name]), there) for name, one in contents.items()]
+
+    def _size(self, uri: str, marked: str) -> int | None:
+        """Bytes of what lies there with that mark; None when nothing does."""
+        bucket, key = bucket_and_key(uri)
+        found = self._client.find("s3", "HeadObject", Bucket=bucket, Key=key)
+        if found is None or found.get("Metadata", {}).get(MARK) != marked:
+            return None
+        return int(found["ContentLength"])
+
+    def _object(self, uri: str, content: bytes, marked: str, look: bool) -> Uploaded:
+        bucket, key = bucket_and_key(uri)
+        size = self._size(uri, marked) if look else None
+        if size is not None:
+            return Uploaded(uri, size, False)
+        if len(content) < _WORTH_A_COPY:
+            self._send(bucket, key, content, marked)
+            return Uploaded(uri, len(content), True)
+        with self._turn(marked):
+            known = self._sent.get(marked)
+            if known is None:
+                self._send(bucket, key, content, marked)
+                self._sent[marked] = uri
+        if known is not None and not self._copy(known, bucket, key):
+            self._send(bucket, key, content, marked)
+        return Uploaded(uri, len(content), True)
+
+    def _turn(self, marked: str) -> threading.Lock:
+        """One sends it first; who comes meanwhile waits for that."""
+        with self._lock:
+            return self._turns.setdefault(marked, threading.Lock())
+
+    def _send(self, bucket: str, key: str, content: bytes, marked: str) -> None:
+        checksum = base64.b64encode(hashlib.sha256(content).digest()).decode()
+        self._client.call(
+            "s3", "PutObject", Bucket=bucket, Key=key, Body=content, ChecksumSHA256=checksum, Metadata={MARK: marked},
+            **self._encryption,
+        )  # fmt: skip
+
+    def _copy(self, uri: str, bucket: str, key: str) -> bool:
+        """Whether S3 copied it, metadata included; what was sent may be gone already."""
+        its_bucket, its_key = bucket_and_key(uri)
+        source = {"Bucket": its_bucket, "Key": its_key}
+        found = self._client.find("s3", "CopyObject", Bucket=bucket, Key=key, CopySource=source, **self._encryption)
+        return found is not None
 
 
-def _mark(wanted: Any) -> str:
+def mark(wanted: Any) -> str:
+    """What the metadata of a file says, by its place in the document: a digest, or what it is made of."""
     return wanted if isinstance(wanted, str) else digest_of(wanted).partition(":")[2]
-
-
-def _object(client: Client, uri: str, content: bytes, mark: str, kms: str | None) -> Uploaded:
-    bucket, key = bucket_and_key(uri)
-    found = client.find("s3", "HeadObject", Bucket=bucket, Key=key)
-    if found is not None and found.get("Metadata", {}).get(MARK) == mark:
-        return Uploaded(uri, int(found["ContentLength"]), False)
-    checksum = base64.b64encode(hashlib.sha256(content).digest()).decode()
-    encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms} if kms else {}
-    client.call(
-        "s3", "PutObject", Bucket=bucket, Key=key, Body=content, ChecksumSHA256=checksum, Metadata={MARK: mark},
-        **encryption,
-    )  # fmt: skip
-    return Uploaded(uri, len(content), True)
 
 
 def _inside(root: Path, name: str) -> Path:

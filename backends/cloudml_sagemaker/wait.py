@@ -5,18 +5,25 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 from cloudml.backend.records import Event, Listener, RunRecord, TaskRecord
-from cloudml_sagemaker.describe import Describer
+from cloudml.errors import CloudmlError
+from cloudml_sagemaker.describe import Describer, Execution
+from cloudml_sagemaker.refusals import AwsError
 
 
 @dataclass(frozen=True)
 class Polling:
-    """How often AWS is asked: at first every `first` seconds, then less and less, at last every `longest`."""
+    """How often AWS is asked: at first every `first` seconds, then less and less, at last every `longest`.
 
-    first: float = 1.0
+    `appears`: seconds that something new may take until AWS shows it.
+    """
+
+    first: float = 0.25
     longest: float = 15.0
-    growth: float = 1.5
+    growth: float = 1.4
+    appears: float = 30.0
     sleep: Callable[[float], None] = time.sleep
 
 
@@ -27,19 +34,42 @@ def wait(
     *,
     stay: bool = False,
     polling: Polling = Polling(),
+    tend: Callable[[Execution], None] | None = None,
+    since: datetime | None = None,
+    patience: float | None = None,
 ) -> RunRecord:
     """The record of the run once it has ended, or, unless told to `stay`, waits for a person.
 
-    `listener` hears each change of a task and of the run. Raises AwsError.
+    `listener` hears each change of a task and of the run; `tend` sees each state at which the wait goes on. `since`:
+    the last change before something was asked of the run; a state of that time is an old one. Raises AwsError,
+    CloudmlError when it takes longer than `patience` seconds.
     """
-    pause, told = polling.first, Told(listener)
+    pause, told, began = polling.first, Told(listener), time.monotonic()
     while True:
-        record = describer.describe(arn)
-        changed = told.tell(record)
-        if record.status != "running" and not (stay and record.status == "waiting"):
-            return record
+        waited = time.monotonic() - began
+        found = _look(describer, arn, waited < polling.appears)
+        old = found is None or (since is not None and found.modified <= since and waited < polling.appears)
+        changed = False
+        if found is not None and not old:
+            changed = told.tell(found.record)
+            if found.record.status != "running" and not (stay and found.record.status == "waiting"):
+                return found.record
+            if tend is not None:
+                tend(found)
+        if patience is not None and waited > patience:
+            raise CloudmlError(f"{arn.rpartition('/')[2]} has not ended within {patience:g} s", hint="look again later")
         pause = polling.first if changed else min(pause * polling.growth, polling.longest)
         polling.sleep(pause)
+
+
+def _look(describer: Describer, arn: str, new: bool) -> Execution | None:
+    """The state now; None when AWS does not show yet what was begun just now."""
+    try:
+        return describer.execution(arn)
+    except AwsError as error:
+        if error.kind == "missing" and new:
+            return None
+        raise
 
 
 class Told:

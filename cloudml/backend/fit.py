@@ -79,3 +79,18 @@ def fit(pipeline: spec.Pipeline, backend: str, features: Mapping[Feature, Suppor
             message = f"{feature.value} is emulated by backend '{backend}'{reason}"
             emulated.append(Diagnostic("CML302", where, message, support.instead, severity="warning"))
     return Fit(tuple(gaps), tuple(emulated))
+
+
+def not_portable(pipeline: spec.Pipeline, backend: str) -> Iterator[str]:
+    """A line for each native option: which fields of which provider's document it sets, and what becomes of it here."""
+    places: list[tuple[str, tuple[spec.NativeOption, ...]]] = [(f"pipeline {pipeline.name}", pipeline.native)]
+    for step in spec.walk(pipeline.steps):
+        job = step.job if isinstance(step, spec.TuningStep) else step
+        places.append((f"step {step.name}", getattr(job, "native", ())))
+    places += [(f"endpoint {one.name}", one.native) for one in pipeline.endpoints]
+    places += [(f"monitor {one.name}", one.native) for one in pipeline.monitors]
+    for where, options in places:
+        for option in options:
+            fields = ", ".join(sorted(option.document))
+            fate = "not portable" if option.backend == backend else f"left out on backend '{backend}'"
+            yield f"{where}: native options of '{option.backend}' ({fields}) are {fate}"

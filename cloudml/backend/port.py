@@ -6,43 +6,54 @@ The contract, in prose:
 - `connect` opens the backend's world (a state directory, an account). It must be cheap; SDKs load on first use.
 - Everything that writes is safe to repeat. A run that was cut off is reported as `interrupted`, and `resume` ends it
   with the same results; nothing that ended is run again.
+- `observe` shows the world as it is, `apply` makes it what was planned and refuses when the world has moved since.
 - Names of runs, tasks, models and endpoints come from users: a backend checks them before it touches a path or an API.
 - Errors are those of `cloudml.errors`; an SDK's own exception never leaves a backend.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from cloudml.backend.records import (
     Collected,
+    Cost,
+    Destroyed,
     EndpointRecord,
     Explanation,
+    Finding,
     Invocation,
     Listener,
     ModelVersion,
+    Policy,
     RunRecord,
+    TaskRecord,
 )
-from cloudml.plan import Resource
+from cloudml.plan import Observed, Plan, Resource
 
 if TYPE_CHECKING:
     from cloudml import spec
     from cloudml.backend.feature import Feature, Support
+    from cloudml.backend.image import Images
     from cloudml.code import Sources
 
 
 @dataclass(frozen=True)
 class Target:
-    """Where to deploy: a named section of cloudml.toml. `settings` are the backend's own words."""
+    """Where to deploy: a named section of cloudml.toml. `settings` are the backend's own words.
+
+    `root` is the project's folder, `source` the one that its modules are imported from (None: the same).
+    """
 
     name: str
     backend: str
     project: str
     root: Path
     settings: Mapping[str, Any] = field(default_factory=dict)
+    source: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -101,6 +112,18 @@ class Runs(Protocol):
     def get(self, run: str) -> RunRecord:
         """With tasks. `last` names the newest. Raises NotFound."""
 
+    def rehearse(self, run: str, task: str, resources: Sequence[Resource], folder: Path) -> TaskRecord:
+        """Compute one task of an old run again on this machine: today's code on the run's real inputs.
+
+        Nothing of the run changes; inputs, outputs and the log are laid into `folder`. Raises NotFound, Refused.
+        """
+
+    def fetch(self, run: str, task: str, output: str, folder: Path) -> Path:
+        """Bring an output's file or folder to this machine, checked against its digest; where it lies then.
+
+        Raises NotFound, CorruptArtifact.
+        """
+
     def logs(self, run: str, task: str, follow: bool = False) -> Iterator[str]:
         """Lines of all attempts of a task, as far as they are written."""
 
@@ -126,6 +149,15 @@ class Models(Protocol):
     def promote(self, model: str, version: int, alias: str, who: str, reason: str) -> ModelVersion:
         """Move an alias to a version. Raises Refused when it is not approved."""
 
+    def export(self, model: str, version: int, folder: Path) -> ModelVersion:
+        """Lay a version, with its files and lineage, into an empty folder, for `adopt` elsewhere."""
+
+    def adopt(self, folder: Path, who: str, reason: str) -> ModelVersion:
+        """Register what `export` laid down, by its digest: what is there already is found, not made again.
+
+        The decisions travel with it; this one is added. Raises Refused, CorruptArtifact.
+        """
+
 
 class Endpoints(Protocol):
     """Live endpoints."""
@@ -145,6 +177,9 @@ class Endpoints(Protocol):
     def start(self, name: str) -> EndpointRecord:
         """Serve again what it served last."""
 
+    def rollback(self, name: str, who: str, reason: str) -> EndpointRecord:
+        """Back to what it served before, with the same care as a deploy. Raises Refused when there is nothing."""
+
     def logs(self, name: str) -> Iterator[str]:
         """The lines its processes wrote."""
 
@@ -159,11 +194,20 @@ class Session(Protocol):
     @property
     def endpoints(self) -> Endpoints: ...
 
-    def observe(self) -> list[Resource]:
-        """The resources that exist."""
+    def observe(self, resources: Sequence[Resource]) -> list[Observed]:
+        """What exists of these, and what was applied for the same pipeline and is not among them any more. Reads."""
 
-    def apply(self, resources: Sequence[Resource]) -> None:
-        """Make the desired resources exist; atomic for each."""
+    def apply(self, resources: Sequence[Resource], plan: Plan) -> None:
+        """Make it so, change by change, each atomic; journalled, so that the next apply ends what this one began.
+
+        Raises Refused: CML530 when the world or the resources are not those that the plan was made for, CML531 when
+        somebody else applies.
+        """
+
+    def destroy(self, dry_run: bool, keep_data: bool) -> Destroyed:
+        """Remove all that cloudml made for this project and target, and nothing else; found by its marks, not by
+        memory. With `keep_data` data, models and logs stay. Safe to repeat.
+        """
 
     def collect(self, keep_runs: int, dry_run: bool, verify: bool) -> Collected:
         """Remove what nothing needs; with `verify`, also what is damaged."""
@@ -188,5 +232,17 @@ class Backend:
     features: Mapping[Feature, Support]
     compile: Compile
     connect: Connect
+    cost: Callable[[Target, Sequence[Resource]], Cost | None] | None = None
+    """What it may cost, from a dated table. Pure."""
+    doctor: Callable[[Target, Sequence[Resource]], Iterator[Finding]] | None = None
+    """Who one is, what is missing for these resources (none: for any), and what grants it. Reads."""
+    permissions: Callable[[Target, Sequence[Resource]], tuple[Policy, ...]] | None = None
+    """The least policies that these resources need. Pure."""
     settings: Mapping[str, str] = field(default_factory=dict)
     """The target settings it reads, each with one line of help; others are refused."""
+    deferred: frozenset[str] = frozenset()
+    """Kinds of resources that a run makes, not an apply. Until then they are not observed."""
+    facts: Callable[[], Mapping[str, Any]] | None = None
+    """What a plan records besides, such as the version of the provider's model. Cheap; imports no SDK."""
+    image: Images | None = None
+    """Where images baked for its containers go; None when it has no containers."""

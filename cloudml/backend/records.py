@@ -162,6 +162,90 @@ class Collected:
 
 
 @dataclass(frozen=True)
+class Removed:
+    """One thing that `destroy` removed, would remove or could not. `problem` is empty when all is well."""
+
+    kind: str
+    name: str
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Destroyed:
+    """What `destroy` did. `kept`: what stays, and why."""
+
+    removed: tuple[Removed, ...]
+    kept: tuple[str, ...] = ()
+    dry_run: bool = False
+
+    @property
+    def complete(self) -> bool:
+        return not any(one.problem for one in self.removed)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON types."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that `doctor` looked at. `fix` is a command, or what to change; `unknown`: it may not be looked at."""
+
+    check: str
+    status: Literal["ok", "warning", "missing", "unknown"]
+    message: str
+    fix: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON types."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A policy in the provider's own form, for one identity; `how` tells how to attach it."""
+
+    name: str
+    identity: str
+    document: dict[str, Any]
+    how: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON types."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class CostItem:
+    """What one thing may cost: between `low` and `high`, for each `unit` ("run" or "month")."""
+
+    what: str
+    unit: Literal["run", "month"]
+    low: float
+    high: float
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """An estimate from a price table of the day `as_of`, never a quote. `assumptions` say what it rests on."""
+
+    currency: str
+    as_of: str
+    items: tuple[CostItem, ...]
+    assumptions: tuple[str, ...] = ()
+
+    def range(self, unit: str) -> tuple[float, float]:
+        """The sum of the items of a unit."""
+        mine = [item for item in self.items if item.unit == unit]
+        return sum(item.low for item in mine), sum(item.high for item in mine)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON types, with the sums."""
+        return {**asdict(self), "run": list(self.range("run")), "month": list(self.range("month"))}
+
+
+@dataclass(frozen=True)
 class Event:
     """Something happened in a run that this process drives. `task` is None for the run itself."""
 

@@ -7,6 +7,7 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Sequence
+from dataclasses import replace
 
 import click
 
@@ -14,7 +15,7 @@ from cloudml.cli.output import write_json
 from cloudml.cli.style import Style, clean, style_of
 from cloudml.errors import CloudmlError, Diagnostic
 
-FAILED, USAGE, INTERNAL, INTERRUPTED = 1, 2, 70, 130
+FAILED, USAGE, INTERNAL, INTERRUPTED = 1, 64, 70, 130
 
 USAGE_CODE = "CML420"
 INTERNAL_CODE = "CML499"
@@ -38,6 +39,8 @@ def exit_code_of(error: BaseException, arguments: Sequence[str]) -> int:
     style = style_of(sys.stderr)
     if code == INTERRUPTED:
         print(style.paint("interrupted", "yellow"), file=sys.stderr)
+        for note in (diagnostics[0].hint,) if diagnostics[0].hint else ():
+            print(f"    {style.paint(style.arrow, 'cyan')} {clean(note)}", file=sys.stderr)
         return code
     usage = error.ctx.get_usage() if isinstance(error, click.UsageError) and error.ctx is not None else ""
     lines = [usage] if usage else []
@@ -48,16 +51,25 @@ def exit_code_of(error: BaseException, arguments: Sequence[str]) -> int:
 
 def describe(error: BaseException) -> tuple[int, tuple[Diagnostic, ...]]:
     """The exit code and the findings of any error."""
+    notes = " ".join(note for one in (error, error.__cause__) for note in getattr(one, "__notes__", ()))
     if isinstance(error, CloudmlError):
-        return error.exit_code, error.diagnostics
+        return error.exit_code, _noted(error.diagnostics, notes)
     if isinstance(error, (KeyboardInterrupt, click.exceptions.Abort)):
-        return INTERRUPTED, (Diagnostic(INTERRUPTED_CODE, "", "interrupted"),)
+        return INTERRUPTED, (Diagnostic(INTERRUPTED_CODE, "", "interrupted", notes),)
     if isinstance(error, click.ClickException):
         hint = ""
         if isinstance(error, click.UsageError) and error.ctx is not None:
             hint = f"'{error.ctx.command_path} --help' shows the right form"
         return USAGE, (Diagnostic(USAGE_CODE, "", error.format_message(), hint),)
     return INTERNAL, (_crash(error),)
+
+
+def _noted(diagnostics: tuple[Diagnostic, ...], notes: str) -> tuple[Diagnostic, ...]:
+    """What was added to an error on its way up stands below its last finding."""
+    if not notes or not diagnostics:
+        return diagnostics
+    last = diagnostics[-1]
+    return (*diagnostics[:-1], replace(last, hint="\n".join(part for part in (last.hint, notes) if part)))
 
 
 def _crash(error: BaseException) -> Diagnostic:

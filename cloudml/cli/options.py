@@ -135,6 +135,29 @@ parameters = click.option(
 
 pipeline = click.argument("pipeline", required=False, metavar="[PIPELINE]", shell_complete=complete.pipelines)
 
+yes = click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+
+prune = click.option(
+    "--prune", is_flag=True, help="Also remove what is declared no more and cannot be made again, with what it holds."
+)
+
+who = click.option("--as", "who", metavar="WHO", help="Who decides.  [default: the user of this machine]")
+
+reason = click.option("--reason", required=True, metavar="TEXT", help="Why; it is kept with the decision.")
+
+
+def person(who: str | None) -> str:
+    """Who decides: the name that was given, else the user of this machine."""
+    if who:
+        return who
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        raise click.UsageError("this machine does not tell who you are; say it with --as WHO") from None
+
+
 driving = (
     click.option("--parallel", type=click.IntRange(min=1), metavar="N", help="Cores to use.  [default: all]"),
     click.option("--wait", is_flag=True, help="Stay while a person's approval is awaited."),

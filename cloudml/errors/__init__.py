@@ -126,7 +126,7 @@ class BackendNotFound(BackendError):
     """No installed distribution offers a backend of that name."""
 
     code = "CML311"
-    exit_code = 2
+    exit_code = 64
 
 
 class MissingExtra(BackendError):
@@ -156,7 +156,7 @@ class NotFound(CloudmlError):
     """There is no such thing. The hint lists what there is."""
 
     code = "CML402"
-    exit_code = 2
+    exit_code = 64
 
 
 class StateError(CloudmlError):
@@ -192,4 +192,4 @@ class MockError(CloudmlError):
     """A mock cloud cannot start, or an option names something that it does not have."""
 
     code = "CML600"
-    exit_code = 2
+    exit_code = 64

@@ -390,10 +390,35 @@ BACKEND: dict[str, Code] = {
         "A value is read where the provider, or a job on it, has no such value.",
         "See the message: it names what there is.",
     ),
-    "CML344": Code(
-        "Step not made for the provider",
-        "The backend has no form of this kind of step yet.",
-        "Leave it out for this target.",
+    "CML345": Code(
+        "Rollout cannot be expressed",
+        "The provider moves traffic in other steps, for other times, or by whole machines of which there are too few.",
+        "See the hint: it says which share, time or number of instances is right.",
+    ),
+    "CML346": Code(
+        "Guard cannot be expressed",
+        "The provider's alarms see no such metric, compare no two versions, or would ring too late.",
+        "See the hint: another metric, limit, window or bake time.",
+    ),
+    "CML347": Code(
+        "Capture or scaling cannot be expressed",
+        "The provider captures whole percents, and scales between one machine and more by a target.",
+        "See the hint: it says which number is right.",
+    ),
+    "CML348": Code(
+        "Address of an alert that cannot be used",
+        "The provider sends to mail addresses and https addresses only.",
+        "Correct the address; one that must stay secret is given as `ml.secret(...)`.",
+    ),
+    "CML349": Code(
+        "Monitor cannot be expressed",
+        "The monitor asks for what the provider, or the chosen engine, has not; or nothing is there to look at.",
+        "See the hint: capture requests at the endpoint, take the portable engine, or leave the limit out.",
+    ),
+    "CML350": Code(
+        "A portable search cannot do this",
+        "With tuning = 'portable' one machine runs all trials, each in one process.",
+        "Leave distribution= out, or set tuning = 'native' for this target.",
     ),
 }
 
@@ -474,6 +499,72 @@ RUN: dict[str, Code] = {
         "Check permissions and free space; shorten the path.",
     ),
     "CML529": Code("Never served", "The endpoint never served a version, so it cannot be started.", "Deploy to it."),
+    "CML530": Code(
+        "Stale plan",
+        "The code, or the world, is not what the plan was made for. Nothing was changed.",
+        "Make the plan anew with `cloudml plan`, look at it, and apply that one.",
+    ),
+    "CML531": Code(
+        "Somebody else applies",
+        "Another apply of the same pipeline is going on, or has written since this one began.",
+        "Wait for it to end, then apply again: what stands already is left as it is.",
+    ),
+    "CML532": Code(
+        "Place of another target",
+        "The place that the target names belongs to another project or target of cloudml. Nothing was changed.",
+        "Give each project and each target a place of its own in cloudml.toml.",
+    ),
+    "CML533": Code("Not deployed", "What is asked for needs a deployment that is not there.", "`cloudml apply` first."),
+    "CML538": Code(
+        "Version that cannot be used",
+        "The registry could not make the version, removes it, or has no record of its registration.",
+        "Run the pipeline again: it registers the model anew.",
+    ),
+    "CML539": Code(
+        "No exported version",
+        "The folder does not hold what an export from the same kind of registry lays down.",
+        "Export the version anew, with the same version of cloudml.",
+    ),
+    "CML534": Code(
+        "Not cloudml's",
+        "Something with the name that cloudml would use is there already, and belongs to somebody else.",
+        "Rename one of the two, or remove the other. cloudml never takes over what it did not make.",
+    ),
+    "CML535": Code(
+        "Apply broken off",
+        "A change was refused or failed; what was done before it stands, what comes after it was not begun.",
+        "Mend what the message names, then apply again: it goes on from there.",
+    ),
+    "CML540": Code(
+        "Nothing to go back to",
+        "The endpoint served nothing before, or its earlier configuration or model was removed.",
+        "Deploy the version that is wanted: run its pipeline, or `cloudml promote` it first.",
+    ),
+    "CML541": Code(
+        "Endpoint not brought to what was asked",
+        "The change was refused, failed, or was taken back by its guards; the message says what serves now.",
+        "See the message and `cloudml endpoint logs`, then repair the version, or take another one.",
+    ),
+    "CML542": Code(
+        "Monitor not brought to what was asked",
+        "The provider's own monitoring schedule was refused, failed, or did not come to an end.",
+        "See the message; the same command again goes on.",
+    ),
+    "CML544": Code(
+        "No container engine",
+        "An image is to be built, and no container engine of this machine answers.",
+        "Install or start Docker, Podman or Finch, or build the Dockerfile of `cloudml build --print` elsewhere.",
+    ),
+    "CML545": Code(
+        "Image cannot be built",
+        "There is nothing to bake, the engine failed, or the registry does not take the image.",
+        "See the message and the engine's last words in the hint.",
+    ),
+    "CML546": Code(
+        "Setting cannot be written",
+        "A line of cloudml.toml was to be changed, and it is not certain that nothing else would change.",
+        "Write the line that the hint shows yourself.",
+    ),
 }
 
 MOCK: dict[str, Code] = {

@@ -27,16 +27,17 @@ from cloudml.plan import Resource, digest_of
 if TYPE_CHECKING:
     from cloudml.code import Sources
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A pipeline ready for its backend. `warnings` are findings that do not stop it."""
+    """A pipeline ready for its backend. `warnings` are findings that do not stop it, `notes` what a plan says of it."""
 
     pipeline: str
     resources: tuple[Resource, ...]
     warnings: tuple[Diagnostic, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def prepare(project: Project, target: Target, pipeline: str | None = None) -> Prepared:
@@ -71,7 +72,7 @@ def _own_stamp(backend: Backend) -> list[str]:
     """Changes when cloudml or the backend is edited or reinstalled in place."""
     here = Path(__file__).parents[1]
     home = Path(sys.modules[getattr(backend.compile, "__module__", __name__)].__file__ or __file__).parent
-    rooms = [here, *(here / room for room in ("spec", "authoring", "backend", "operations")), home, home / "compile"]
+    rooms = [here, *(here / room for room in _ROOMS), *(Path(folder) for folder in _folders(home))]
     return sorted(
         f"{entry.path} {entry.stat().st_mtime_ns}"
         for room in rooms
@@ -81,8 +82,21 @@ def _own_stamp(backend: Backend) -> list[str]:
     )
 
 
+_ROOMS = ("spec", "authoring", "backend", "operations", "plan", "runtime", "serving")
+"""What a compiled pipeline may depend on: `runtime` and `serving` travel to a cloud's jobs."""
+
+
+def _folders(home: Path) -> list[str]:
+    """The backend's own folders; its mock compiles nothing."""
+    found = []
+    for folder, names, _ in os.walk(home):
+        names[:] = [name for name in names if name not in ("mock", "__pycache__")]
+        found.append(folder)
+    return found
+
+
 def _prepare(project: Project, target: Target, name: str, backend: Backend) -> tuple[Prepared, dict[str, Any]]:
-    from cloudml.backend.fit import fit
+    from cloudml.backend.fit import fit, not_portable
     from cloudml.operations.load import load_spec, sources_of
     from cloudml.validation import raise_errors
 
@@ -94,7 +108,8 @@ def _prepare(project: Project, target: Target, name: str, backend: Backend) -> t
         raise UnsupportedError(fitted.gaps)
     sources = sources_of(pipeline, project)
     resources = backend.compile(pipeline, target, sources)
-    prepared = Prepared(name, resources, (*findings, *fitted.emulated))
+    notes = tuple(not_portable(pipeline, backend.name))
+    prepared = Prepared(name, resources, (*findings, *fitted.emulated), notes)
     return prepared, _dependencies(project, reads, sources)
 
 
@@ -123,7 +138,7 @@ def _recall(kept: Path, identity: str) -> Prepared | None:
             return None
         resources = tuple(Resource(**resource) for resource in stored["resources"])
         warnings = tuple(Diagnostic(**warning) for warning in stored["warnings"])
-        return Prepared(stored["pipeline"], resources, warnings)
+        return Prepared(stored["pipeline"], resources, warnings, tuple(stored["notes"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None  # not there, or not what this version wrote: build anew
 
@@ -143,6 +158,7 @@ def _keep(kept: Path, identity: str, prepared: Prepared, reads: dict[str, Any]) 
         "pipeline": prepared.pipeline,
         "resources": [resource.to_dict() for resource in prepared.resources],
         "warnings": [asdict(warning) for warning in prepared.warnings],
+        "notes": list(prepared.notes),
     }
     temporary = kept.with_suffix(f".{os.getpid()}.tmp")
     try:

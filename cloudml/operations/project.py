@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +54,7 @@ class Project:
             if backend is None or found.backend == backend:
                 return found
         name = backend or "local"
-        return Target(name, name, self.name, self.root)
+        return Target(name, name, self.name, self.root, source=self.source)
 
 
 def load_project(start: Path | None = None) -> Project:
@@ -88,7 +88,8 @@ def _read(root: Path) -> Project:
         hint = "a letter, then letters, digits, - and _, 63 at most"
         raise ProjectError(f"project.name is {name!r}", where=str(path), hint=hint)
     source = _source(section, path, root)
-    return Project(name, root, source, _pipelines(section, path, name), _targets(content, path, root, name))
+    targets = _targets(content, path, Target("", "", name, root, source=source))
+    return Project(name, root, source, _pipelines(section, path, name), targets)
 
 
 def _source(section: dict[str, Any], path: Path, root: Path) -> Path:
@@ -119,7 +120,7 @@ def _pipelines(section: dict[str, Any], path: Path, name: str) -> dict[str, str]
     return {Path(key).stem if key.endswith((".yaml", ".yml")) else key: place for key, place in given.items()}
 
 
-def _targets(content: dict[str, Any], path: Path, root: Path, project: str) -> dict[str, Target]:
+def _targets(content: dict[str, Any], path: Path, common: Target) -> dict[str, Target]:
     given = content.get("targets", {})
     if not isinstance(given, dict) or not all(isinstance(one, dict) for one in given.values()):
         raise ProjectError("targets are sections", where=str(path), hint='write [targets.local] with backend = "local"')
@@ -129,5 +130,5 @@ def _targets(content: dict[str, Any], path: Path, root: Path, project: str) -> d
         if not isinstance(backend, str) or not _NAME.fullmatch(name):
             raise ProjectError("a target needs a plain name and a backend", where=f"{path} [targets.{name}]")
         rest = {key: value for key, value in settings.items() if key != "backend"}
-        found[name] = Target(name, backend, project, root, rest)
+        found[name] = replace(common, name=name, backend=backend, settings=rest)
     return found

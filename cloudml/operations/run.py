@@ -1,20 +1,20 @@
-"""Run, deploy, resume, rerun: prepare the pipeline, then let the backend drive it."""
+"""Run, deploy, resume, rerun, rehearse: prepare the pipeline, then let the backend drive it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from pathlib import Path
+from typing import Any
 
 from cloudml.backend.port import RunOptions, Target
-from cloudml.backend.records import Listener, RunRecord
-from cloudml.errors import Diagnostic
-from cloudml.operations.prepare import Prepared, prepare
+from cloudml.backend.records import Listener, RunRecord, TaskRecord
+from cloudml.errors import Diagnostic, ProjectError
+from cloudml.operations.prepare import prepare
 from cloudml.operations.project import Project
 from cloudml.operations.session import open_session
-from cloudml.plan import Plan, diff
-
-Announce: TypeAlias = Callable[[Prepared, Plan | None], None]
+from cloudml.operations.world import Announce, apply_in, plan_in
+from cloudml.plan import Plan
 
 
 @dataclass(frozen=True)
@@ -46,19 +46,6 @@ def run(
         return session.runs.start(prepared.resources, parameters or {}, options, listener)
 
 
-def plan(project: Project, target: Target, pipeline: str | None = None) -> tuple[Plan, Prepared]:
-    """What `deploy` would change. Reads only."""
-    prepared = prepare(project, target, pipeline)
-    with open_session(target) as session:
-        return _plan(prepared, session.observe()), prepared
-
-
-def _plan(prepared: Prepared, observed: list[Any]) -> Plan:
-    """Only what belongs to this pipeline is compared: a project may have others."""
-    mine = {(resource.kind, resource.name) for resource in prepared.resources}
-    return diff(prepared.resources, [one for one in observed if (one.kind, one.name) in mine])
-
-
 def deploy(
     project: Project,
     target: Target,
@@ -67,20 +54,21 @@ def deploy(
     options: RunOptions = RunOptions(),  # noqa: B008 - frozen
     listener: Listener | None = None,
     announce: Announce | None = None,
+    *,
+    prune: bool = False,
 ) -> Deployed:
     """Apply the plan, then run the pipeline: its deploy steps bring the model into service.
 
-    `announce` is told what was prepared, and the plan, before anything is changed.
+    `announce` is told what was prepared, and the plan, before anything is changed; when it raises, nothing is.
     """
     prepared = prepare(project, target, pipeline)
     with open_session(target) as session:
-        planned = _plan(prepared, session.observe())
+        planned = plan_in(session, target, prepared, prune)
         if announce is not None:
-            announce(prepared, planned)
-        if planned.has_changes:
-            session.apply(prepared.resources)
+            announce(prepared, planned.plan)
+        apply_in(session, project, target, planned)
         record = session.runs.start(prepared.resources, parameters or {}, options, listener)
-    return Deployed(planned, record, prepared.warnings)
+    return Deployed(planned.plan, record, prepared.warnings)
 
 
 def resume(
@@ -110,3 +98,18 @@ def rerun(
         found = session.runs.get(run)
         prepared = prepare(project, target, found.pipeline)
         return session.runs.rerun(found.id, from_step, prepared.resources, options, listener)
+
+
+def rehearse(project: Project, target: Target, run: str, task: str, folder: Path) -> TaskRecord:
+    """Compute one task of an old run again on this machine: the code of today on the run's real inputs.
+
+    Raises ProjectError when `folder` is in use.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ProjectError(
+            "the folder is not empty", code="CML421", where=str(folder), hint="name a new one with --to DIR"
+        )
+    with open_session(target) as session:
+        found = session.runs.get(run)
+        prepared = prepare(project, target, found.pipeline)
+        return session.runs.rehearse(found.id, task, prepared.resources, folder)

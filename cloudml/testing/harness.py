@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +26,25 @@ SAMPLES = Path(__file__).with_name("samples")
 
 
 @dataclass(frozen=True)
+class Outside:
+    """How a test puts things where the backend's jobs find them; by default that is this machine.
+
+    `file` returns what to give as a path parameter for a file of this machine, which need not be there.
+    """
+
+    file: Callable[[Path], str] = str
+    secret: Callable[[str, str], None] | None = None
+    """Keeps a secret under a name; None: the environment variable `CLOUDML_SECRET_<name>` does."""
+
+
+@dataclass(frozen=True)
 class BackendSession:
     """An open backend and the target that it was opened with."""
 
     backend: Backend
     target: Target
     session: Session
+    outside: Outside = field(default_factory=Outside)
 
     def resources(self, place: str) -> tuple[Resource, ...]:
         """The compiled form of a sample pipeline, `sample_flow:chain`.
@@ -61,13 +74,17 @@ class BackendSession:
 
 
 @contextmanager
-def open_backend(name: str, settings: Mapping[str, Any]) -> Iterator[BackendSession]:
+def open_backend(
+    name: str,
+    settings: Mapping[str, Any],
+    outside: Outside = Outside(),
+) -> Iterator[BackendSession]:
     """The backend of that name with a target of these settings, closed at the end."""
     backend = load_backend(name)
     target = Target("conformance", name, "samples", SAMPLES, settings)
     session = backend.connect(target)
     try:
-        yield BackendSession(backend, target, session)
+        yield BackendSession(backend, target, session, outside)
     finally:
         session.close()
 

@@ -15,16 +15,20 @@ from __future__ import annotations
 import pytest
 
 pytest.register_assert_rewrite(
-    "cloudml.testing.flow_suite", "cloudml.testing.jobs_suite", "cloudml.testing.models_suite"
+    "cloudml.testing.flow_suite",
+    "cloudml.testing.jobs_suite",
+    "cloudml.testing.models_suite",
+    "cloudml.testing.world_suite",
 )
 
 from cloudml.testing.flow_suite import FlowSuite  # noqa: E402 - rewritten asserts tell what differs
 from cloudml.testing.harness import BackendSession, open_backend  # noqa: E402
 from cloudml.testing.jobs_suite import JobSuite  # noqa: E402
 from cloudml.testing.models_suite import ModelSuite, TuningSuite  # noqa: E402
+from cloudml.testing.world_suite import WorldSuite  # noqa: E402
 
 __all__ = ["BackendSession", "BackendSuite", "open_backend"]
 
 
-class BackendSuite(FlowSuite, JobSuite, TuningSuite, ModelSuite):
+class BackendSuite(FlowSuite, JobSuite, TuningSuite, ModelSuite, WorldSuite):
     """All of it."""

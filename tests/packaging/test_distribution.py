@@ -83,7 +83,10 @@ def test_entry_points(wheel: Path, names: set[str]) -> None:
     with zipfile.ZipFile(wheel) as archive:
         parser.read_string(archive.read(place).decode())
     assert dict(parser["console_scripts"]) == {"cloudml": "cloudml.cli:main"}
-    assert dict(parser["cloudml.backends"]) == {"local": "cloudml_local:backend"}
+    assert dict(parser["cloudml.backends"]) == {
+        "local": "cloudml_local:backend",
+        "sagemaker": "cloudml_sagemaker:backend",
+    }
 
 
 def test_own_entry_points_known_without_a_scan_are_the_declared_ones(wheel: Path, names: set[str]) -> None:
@@ -113,7 +116,7 @@ for module in (cloudml, cloudml_local, cloudml_sagemaker, cloudml_templates):
 assert importlib.metadata.version("cloudml-pipelines") == cloudml.__version__
 from cloudml.discovery import backends, load_backend
 assert load_backend("local") is cloudml_local.backend
-assert [info.name for info in backends() if info.distribution == "cloudml-pipelines"] == ["local"]
+assert [info.name for info in backends() if info.distribution == "cloudml-pipelines"] == ["local", "sagemaker"]
 for name in cloudml.__all__:
     getattr(cloudml, name)
 """

@@ -96,3 +96,12 @@ def unusable_state(path: str, reason: str) -> StateError:
 def nothing_to_start(name: str) -> Refused:
     """CML529: start without anything ever served."""
     return Refused(f"endpoint {name!r} never served a version", hint="deploy to it", code="CML529")
+
+
+def nothing_before(name: str) -> Refused:
+    """CML529: a rollback of an endpoint that has served one version only."""
+    return Refused(
+        f"endpoint {name!r} served nothing before what it serves now",
+        hint="deploy another version to it",
+        code="CML529",
+    )

@@ -63,6 +63,13 @@ class EndpointManager:
             raise faults.nothing_to_start(name)
         return self._serve(name, record.deployment.deployment, record.deployment.id, timeout, on_progress)
 
+    def previous(self, name: str) -> Deployment:
+        """What it served before the present deployment. Raises NotFound (CML521), Refused (CML529)."""
+        record = self._record(name)
+        if record.previous is None:
+            raise faults.nothing_before(name)
+        return record.previous.deployment
+
     def status(self, name: str) -> EndpointStatus | None:
         """The endpoint as it is now, asked from its router; None when there is none. Raises StateError (CML527)."""
         paths = EndpointPaths.of(self._root, name)

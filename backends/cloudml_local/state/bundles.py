@@ -30,6 +30,12 @@ def bundle_name(files: dict[str, str]) -> str:
     return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()[:32]
 
 
+def files_of(folder: Path) -> dict[str, str]:
+    """The files of a bundle with their sha256: what it was materialized from."""
+    found = sorted(path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in found}
+
+
 class Bundles:
     """Copies of the project's code below one directory."""
 

@@ -207,6 +207,13 @@ class Journal:
             subject, action, who, reason, now(),
         )  # fmt: skip
 
+    def carry(self, subject: str, decision: dict[str, str]) -> None:
+        """A decision that was made elsewhere, with its own time."""
+        self.database.execute(
+            "INSERT INTO decisions (subject, action, who, reason, at) VALUES (?, ?, ?, ?, ?)",
+            subject, decision["action"], decision["who"], decision["reason"], decision["at"],
+        )  # fmt: skip
+
     def decisions(self, subject: str) -> list[dict[str, Any]]:
         rows = self.database.rows(
             "SELECT action, who, reason, at FROM decisions WHERE subject = ? ORDER BY id", subject

@@ -106,6 +106,20 @@ def sweep(path: Path) -> None:
         remove(path)
 
 
+def copy_out(source: Path, target: Path) -> None:
+    """Copy a file or a folder, links as links, so that its owner may write to the copy."""
+    if not source.is_dir() or source.is_symlink():
+        _copy_file(str(source), str(target))
+        return
+    shutil.copytree(source, target, symlinks=True, copy_function=_copy_file)
+
+
+def _copy_file(source: str, target: str) -> None:
+    shutil.copy(source, target, follow_symlinks=False)
+    if not os.path.islink(target):
+        os.chmod(target, stat.S_IMODE(os.stat(target).st_mode) | stat.S_IWUSR)
+
+
 def _protect(path: Path) -> None:
     """Take write permission away, so that a step cannot change an input by accident. Directories stay renamable."""
     if path.is_dir():

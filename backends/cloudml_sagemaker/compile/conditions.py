@@ -11,7 +11,7 @@ from typing import Any
 from cloudml import spec
 from cloudml.spec import types
 from cloudml_sagemaker import names
-from cloudml_sagemaker.compile.context import Context, Document, main_name
+from cloudml_sagemaker.compile.context import Context, Document, main_name, trains
 from cloudml_sagemaker.compile.expressions import get, result_value
 from cloudml_sagemaker.compile.wiring import Wiring
 
@@ -111,7 +111,8 @@ def _of_literal(value: Any) -> Operand | None:
 def _of_output(context: Context, value: spec.OutputRef) -> Operand | None:
     """A JSON value of a processing job's result; archives of training jobs have no property files."""
     position = context.position(value.step)
-    opaque = isinstance(position.step, (spec.TrainingStep, spec.ApproveStep)) and position.job is None
+    archived = trains(context, position.step) or isinstance(position.step, spec.ApproveStep)
+    opaque = archived and position.job is None
     if value.collected or position.map is not None or opaque:
         return None
     port = next(port for port in spec.outputs(position.step) if port.name == value.output)

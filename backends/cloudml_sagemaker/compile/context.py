@@ -16,6 +16,8 @@ from cloudml_sagemaker.target import Place
 
 Document = dict[str, Any]
 BACKEND = "sagemaker"
+PORTABLE = "portable"
+"""Of the target's setting `tuning`: one job searches, as the local backend does."""
 
 
 @dataclass
@@ -65,4 +67,12 @@ def main_name(context: Context, step: str) -> str:
     position = context.position(step)
     if position.job is not None:
         return context.name(position.job.name)
-    return context.name(step, "best") if isinstance(position.step, spec.TuningStep) else context.name(step)
+    if isinstance(position.step, spec.TuningStep) and not trains(context, position.step):
+        return context.name(step, "best")
+    return context.name(step)
+
+
+def trains(context: Context, step: spec.BaseStep) -> bool:
+    """Whether a step is a training job, whose outputs lie together in an archive."""
+    searches = isinstance(step, spec.TuningStep) and context.place.tuning == PORTABLE
+    return searches or isinstance(step, spec.TrainingStep)

@@ -7,16 +7,15 @@ from string import Formatter
 from typing import Any
 
 from cloudml import spec
-from cloudml_sagemaker import machines
+from cloudml.plan import Resource
+from cloudml_sagemaker.compile import rollout
 from cloudml_sagemaker.compile.conditions import document as condition_document
 from cloudml_sagemaker.compile.conditions import operand
 from cloudml_sagemaker.compile.context import Context, Document
 from cloudml_sagemaker.compile.expressions import get, join, output_uri
 from cloudml_sagemaker.compile.jobs import Job, depends_on, processing
 from cloudml_sagemaker.compile.wiring import DECISION, Wiring
-
-VARIANT = "main"
-"""The one name of an endpoint's variant: an update may not rename it (developer guide, deployment guardrails)."""
+from cloudml_sagemaker.hosting import policy
 
 
 def control(action: Document, outputs: list[Document]) -> Document:
@@ -48,6 +47,14 @@ def _makers(context: Context, value: Any) -> tuple[str, ...]:
     return (str(job.function),) if isinstance(job, spec.JobStep) else ()
 
 
+def _source(context: Context, value: Any) -> Document | None:
+    """The step that made a model, and what its code hashes to."""
+    if not isinstance(value, spec.OutputRef):
+        return None
+    code = [context.sources.of(name).digest for name in _makers(context, value)]
+    return {"step": value.step, "code": code[0] if code else ""}
+
+
 def _named(function: spec.FunctionRef | None) -> tuple[str, ...]:
     return () if function is None else (str(function),)
 
@@ -69,7 +76,7 @@ def emit_register(context: Context, step: spec.RegisterStep) -> list[Document]:
         "code": "" if step.predictor is None else context.sources.of(str(step.predictor)).digest,
         "image": context.place.endpoint_image(spec.Resources()),
         "role": context.place.role,
-        "source": {"step": step.model.step} if isinstance(step.model, spec.OutputRef) else None,
+        "source": _source(context, step.model),
     }
     job = _job(context, step, wiring, action)
     job.functions = (*_named(step.predictor), *_makers(context, step.model))
@@ -84,56 +91,37 @@ def _metric_name(value: Any) -> str:
 
 
 def emit_deploy(context: Context, step: spec.DeployStep) -> list[Document]:
-    """Brings a version into service, all at once after it is ready."""
+    """Brings a version into service, by the endpoint's rollout."""
     wiring = Wiring(context, context.position(step.name))
     endpoint = next(one for one in context.pipeline.endpoints if one.name == step.endpoint)
+    lowered = rollout.lower(context.place, endpoint, identity(context))
+    waits = policy.waits(lowered.settings["DeploymentConfig"])
+    if step.timeout is not None and step.timeout <= waits:
+        message = f"its timeout of {step.timeout:g} s ends before the rollout, which waits for {waits} s"
+        context.find("CML345", step.name, message, "give it more time, or none: it is computed from the rollout")
     action = {
         "name": "deploy",
         "version": wiring.value(step.version),
-        "endpoint": _endpoint(context, step, endpoint),
+        "endpoint": lowered.settings,
         "alias": step.alias,
-        "timeout": step.timeout,
+        "timeout": step.timeout or lowered.seconds,
+        "run": wiring.value(spec.RunRef(field="id")),
     }
     job = _job(context, step, wiring, action)
-    job.timeout = step.timeout or endpoint.rollout.provision_timeout
+    job.timeout = step.timeout or lowered.seconds
     return [processing(context, job)]
 
 
-def _endpoint(context: Context, step: spec.DeployStep, endpoint: spec.Endpoint) -> Document:
-    place, rollout = context.place, endpoint.rollout
-    try:
-        machine = machines.choose(endpoint.resources, "endpoint").name
-    except machines.NoMachine as problem:
-        context.find("CML331", step.name, f"endpoint {endpoint.name}: {problem}", "ask for less")
-        machine = ""
-    found: Document = {
-        "name": endpoint.name,
-        "EndpointName": context.resource_name(endpoint.name),
-        "VariantName": VARIANT,
-        "InstanceType": machine,
-        "InitialInstanceCount": max(1, endpoint.scaling.minimum),
-        "DeploymentConfig": {
-            "BlueGreenUpdatePolicy": {
-                "TrafficRoutingConfiguration": {
-                    "Type": "ALL_AT_ONCE",
-                    "WaitIntervalInSeconds": min(3600, int(rollout.steps[-1].bake)),
-                },
-                "TerminationWaitInSeconds": min(3600, int(rollout.final_bake)),
-                "MaximumExecutionTimeoutInSeconds": min(28_800, max(600, int(rollout.max_duration))),
-            }
-        },
-        "image": place.endpoint_image(endpoint.resources),
-        "role": place.role,
-        "environment": {one.name: one.value for one in endpoint.environment},
-        "request_timeout": endpoint.request_timeout,
-        "features": list(endpoint.features),
-        "provision_timeout": rollout.provision_timeout,
-        "kms": place.kms,
-        "subnets": list(place.subnets),
-        "security_groups": list(place.security_groups),
-        "tags": {**dict(place.tags), **{one.key: one.value for one in endpoint.tags}, **identity(context)},
-    }
-    return {key: value for key, value in found.items() if value not in (None, [], {})}
+def endpoints(context: Context) -> list[Resource]:
+    """The alarms and endpoints that the pipeline's steps deploy to; what cannot be made of them is noted."""
+    deployed = {step.endpoint for step in spec.walk(context.pipeline.steps) if isinstance(step, spec.DeployStep)}
+    found: list[Resource] = []
+    for endpoint in context.pipeline.endpoints:
+        if endpoint.name in deployed:
+            lowered = rollout.lower(context.place, endpoint, identity(context))
+            context.findings += lowered.findings
+            found += lowered.resources()
+    return found
 
 
 def identity(context: Context) -> dict[str, str]:
@@ -186,19 +174,6 @@ def emit_batch(context: Context, step: spec.BatchPredictionStep) -> list[Documen
     job.document.update({"retry": None if step.retry is None else step.retry.model_dump(mode="json")})
     job.document.update({"timeout": step.timeout})
     return [processing(context, job)]
-
-
-def emit_notify(context: Context, step: spec.NotifyStep) -> list[Document]:
-    """Sends a message to the channels."""
-    wiring = Wiring(context, context.position(step.name))
-    alerts = [one for one in context.pipeline.alerts if one.name in step.alerts]
-    action = {
-        "name": "notify",
-        "alerts": [one.model_dump(mode="json") for one in alerts],
-        "message": step.message,
-        "arguments": {one.name: wiring.value(one.value) for one in step.arguments},
-    }
-    return [processing(context, _job(context, step, wiring, action))]
 
 
 def emit_fail(context: Context, step: spec.FailStep) -> list[Document]:

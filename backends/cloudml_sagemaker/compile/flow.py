@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from cloudml import spec
-from cloudml_sagemaker.compile import conditions, control
-from cloudml_sagemaker.compile.context import Context, Document
+from cloudml_sagemaker.compile import alerts, conditions, control, monitors
+from cloudml_sagemaker.compile.context import Context, Document, main_name, trains
 from cloudml_sagemaker.compile.expressions import RESULT, every, get, join, own_part, paths, result_value, steps_read
 from cloudml_sagemaker.compile.functions import emit_group, emit_processing
 from cloudml_sagemaker.compile.jobs import Job, depends_on, processing
@@ -34,12 +34,7 @@ def emit_steps(context: Context, steps: Sequence[spec.BaseStep]) -> list[Documen
 
 def emit(context: Context, step: spec.BaseStep) -> list[Document]:
     """What one step of the author's becomes."""
-    emitter = _EMITTERS.get(type(step))
-    if emitter is None:
-        kind = getattr(step, "kind", type(step).__name__)
-        context.find("CML344", step.name, f"a {kind} step is not made for SageMaker yet", "leave it out")
-        return []
-    return emitter(context, step)
+    return _EMITTERS[type(step)](context, step)
 
 
 def emit_finally(context: Context, above: list[Document]) -> list[Document]:
@@ -158,10 +153,9 @@ def _folder(context: Context, step: str, output: str) -> tuple[str, ...]:
     position = context.position(step)
     if position.job is not None:
         return context.name(position.job.name), step
-    if isinstance(position.step, spec.TrainingStep):
-        return (context.name(step),)
-    role = "best" if isinstance(position.step, spec.TuningStep) else ""
-    return context.name(step, role), output
+    if trains(context, position.step):
+        return (main_name(context, step),)
+    return main_name(context, step), output
 
 
 _EMITTERS: dict[type[spec.BaseStep], Callable[[Context, Any], list[Document]]] = {
@@ -176,6 +170,7 @@ _EMITTERS: dict[type[spec.BaseStep], Callable[[Context, Any], list[Document]]] =
     spec.ApproveStep: control.emit_approve,
     spec.DeployStep: control.emit_deploy,
     spec.VerifyStep: control.emit_verify,
-    spec.NotifyStep: control.emit_notify,
+    spec.NotifyStep: alerts.emit_notify,
+    spec.MonitorStep: monitors.emit_monitor,
     spec.FailStep: control.emit_fail,
 }

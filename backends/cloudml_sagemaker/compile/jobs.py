@@ -12,7 +12,7 @@ from cloudml import spec
 from cloudml_sagemaker import machines
 from cloudml_sagemaker.compile import bundle, policies
 from cloudml_sagemaker.compile.context import Context, Document, main_name
-from cloudml_sagemaker.compile.expressions import RESULT, join
+from cloudml_sagemaker.compile.expressions import RESULT, get, join
 from cloudml_sagemaker.compile.layout import Position
 from cloudml_sagemaker.compile.wiring import Wiring
 
@@ -20,6 +20,11 @@ BASE = "/opt/ml/processing"
 MOST_INPUTS = 10
 MOST_OUTPUTS = 10
 NEVER = spec.Cache(enabled=False)
+
+FRESH, CONTENT = "cloudml-fresh", "cloudml-content"
+"""Parameters of every definition that are part of what SageMaker's cache compares. No author's name holds a `-`."""
+SAME = "same"
+"""Their default: reuse what is there. SageMaker takes no empty texts."""
 
 
 @dataclass
@@ -56,6 +61,7 @@ class Job:
 def step_document(context: Context, job: Job) -> Document:
     """step.json, as far as the request's own kind leaves it open."""
     job.wiring.index()
+    salt(job)
     guards = job.wiring.guard()
     items = job.wiring.items()
     return {
@@ -69,6 +75,25 @@ def step_document(context: Context, job: Job) -> Document:
         "items": items,
         **job.document,
     }
+
+
+def reusable(job: Job) -> bool:
+    """Whether SageMaker may take an earlier result of the job."""
+    return job.cache.enabled and not job.position.final
+
+
+def salt(job: Job) -> None:
+    """What a run may change so that a result is not reused: SageMaker looks at requests only.
+
+    `fresh`: all is to be computed anew; `content`: a file from outside has changed behind its address. What is never
+    reused is told the run's id.
+    """
+    if not reusable(job):
+        job.wiring.sets["run.id"] = get("Execution.PipelineExecutionId")
+        return
+    job.wiring.sets["fresh"] = get(f"Parameters.{FRESH}")
+    if any(source.get("form") == "external" for source in job.wiring.sources.values()):
+        job.wiring.sets["content"] = get(f"Parameters.{CONTENT}")
 
 
 def processing(context: Context, job: Job) -> Document:
@@ -102,7 +127,7 @@ def written(context: Context, job: Job, kind: str, arguments: Document, *, cache
     found["Arguments"] = policies.merged(arguments, job.native)
     if after := depends_on(context, job):
         found["DependsOn"] = after
-    if caches and job.cache.enabled and not job.position.final:
+    if caches and reusable(job):
         found["CacheConfig"] = {"Enabled": True, "ExpireAfter": policies.expiry(job.cache)}
     if retries := policies.retries(job.retry, tuning=kind == "Tuning"):
         found["RetryPolicies"] = retries
@@ -175,7 +200,7 @@ def machine(context: Context, job: Job, kind: machines.Kind) -> str:
     except machines.NoMachine as problem:
         hint = 'ask for less, or name a machine: native={"sagemaker": {...}}'
         context.find("CML331", job.step.name, str(problem), hint)
-        return machines.MACHINES[0].name
+        return machines.known()[0].name
 
 
 def _cluster(context: Context, job: Job) -> Document:

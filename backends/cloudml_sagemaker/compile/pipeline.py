@@ -9,11 +9,13 @@ from cloudml.backend.port import Target
 from cloudml.code import Sources
 from cloudml.errors import Diagnostic, SpecError
 from cloudml.plan import Resource
+from cloudml.plan.resource import canonical
 from cloudml.spec import types
 from cloudml.spec.values import Scalar
 from cloudml_sagemaker import names
-from cloudml_sagemaker.compile import checks, control, flow, schedule
+from cloudml_sagemaker.compile import alerts, checks, control, flow, monitors, schedule
 from cloudml_sagemaker.compile.context import Context, Document
+from cloudml_sagemaker.compile.jobs import CONTENT, FRESH, SAME
 from cloudml_sagemaker.compile.layout import lay_out
 from cloudml_sagemaker.compile.policies import merged
 from cloudml_sagemaker.compile.wiring import EXTERNAL, RUN_TIME
@@ -21,19 +23,24 @@ from cloudml_sagemaker.target import Place
 
 VERSION = "2020-12-01"
 MOST_CHOICES = 16
+ABOUT = "cloudml"
+"""The key in the definition's Metadata: the published schema has it as a map from texts to texts."""
 _TYPES = {"bool": "Boolean", "int": "Integer", "float": "Float", "str": "String", "path": "String", "json": "String"}
 
 
 def compile_pipeline(pipeline: spec.Pipeline, target: Target, sources: Sources) -> tuple[Resource, ...]:
-    """The code of each job in the order of the steps, then queue, pipeline, model groups and schedule.
+    """The code of each job in the order of the steps, then topics, queue, pipeline, and all that stands around it.
 
-    Raises SpecError with everything that cannot be made for SageMaker (CML330 to CML344).
+    Raises SpecError with everything that cannot be made for SageMaker (CML330 to CML349).
     """
     context = Context(pipeline, Place.of(target), sources, lay_out(pipeline))
     name = names.pipeline(target.project, target.name, pipeline.name)
     _check_limits(context)
     document = _document(context, name)
     around = [*_queue(context), Resource.of("pipeline", name, document), *_groups(context), *_schedule(context, name)]
+    around += control.endpoints(context)
+    around = [*alerts.topics(context), *around, *monitors.resources(context, name)]
+    around += _schedule_group(context, around)
     checks.check(context, document)
     if context.findings:
         raise SpecError(context.findings)
@@ -53,10 +60,21 @@ def _document(context: Context, name: str) -> Document:
     document["Tags"] = tags(context)
     document["definition"] = {
         "Version": VERSION,
-        "Parameters": [_parameter(context, one) for one in pipeline.parameters],
+        "Metadata": {ABOUT: _about(pipeline)},
+        "Parameters": [*(_parameter(context, one) for one in pipeline.parameters), *_salts()],
         "Steps": steps,
     }
     return merged(document, pipeline.native)
+
+
+def _about(pipeline: spec.Pipeline) -> str:
+    """What a definition has no words for: the author's name of the pipeline, and its parameters as declared."""
+    declared = [one.model_dump(mode="json") for one in pipeline.parameters]
+    return canonical({"format": 1, "pipeline": pipeline.name, "parameters": declared})
+
+
+def _salts() -> list[Document]:
+    return [{"Name": name, "Type": "String", "DefaultValue": SAME} for name in (FRESH, CONTENT)]
 
 
 def tags(context: Context) -> list[Document]:
@@ -161,3 +179,10 @@ def _plain(context: Context) -> dict[str, str]:
 def _schedule(context: Context, pipeline: str) -> list[Resource]:
     document = schedule.request(context, pipeline)
     return [] if document is None else [Resource.of("schedule", document["Name"], document)]
+
+
+def _schedule_group(context: Context, resources: list[Resource]) -> list[Resource]:
+    """The group that the schedules among these lie in, once."""
+    groups = dict.fromkeys(one.document["GroupName"] for one in resources if one.kind == "schedule")
+    labels = [{"Key": key, "Value": value} for key, value in _plain(context).items()]
+    return [Resource.of("schedule_group", name, {"Name": name, "Tags": labels}) for name in groups]

@@ -8,7 +8,12 @@ from __future__ import annotations
 
 from cloudml import spec
 from cloudml.errors import Diagnostic
+from cloudml_sagemaker import names
 from cloudml_sagemaker.compile.context import Context, Document
+from cloudml_sagemaker.target import Place
+
+LONGEST = 64
+"""Characters of a schedule's name (EventBridge Scheduler API reference, CreateSchedule)."""
 
 _DAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
 _UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"))
@@ -23,10 +28,18 @@ def request(context: Context, pipeline: str) -> Document | None:
     if required:
         message = f"the pipeline runs on a schedule, and {', '.join(required)} must be given for each run"
         context.findings.append(Diagnostic("CML341", "schedule", message, "give the parameters defaults"))
-    expression = _expression(context, schedule)
+    return entry(context, pipeline, schedule, "schedule")
+
+
+def entry(context: Context, pipeline: str, schedule: spec.Schedule, where: str) -> Document:
+    """The CreateSchedule request that starts an AWS pipeline of that name, in the target's group.
+
+    `where` is what findings (CML341) speak of.
+    """
     found: Document = {
-        "Name": pipeline[:64],
-        "ScheduleExpression": expression,
+        "Name": pipeline if len(pipeline) <= LONGEST else names.resource(pipeline),
+        "GroupName": group_name(context.place),
+        "ScheduleExpression": _expression(context, schedule, where),
         "FlexibleTimeWindow": {"Mode": "OFF"},
         "State": "ENABLED",
         "Target": {
@@ -40,25 +53,32 @@ def request(context: Context, pipeline: str) -> Document | None:
     return found
 
 
-def _expression(context: Context, schedule: spec.Schedule) -> str:
+def group_name(place: Place) -> str:
+    """The group that all schedules of a project's target lie in. Schedules bear no tags, their group does."""
+    return names.resource(place.project, place.target)
+
+
+def _expression(context: Context, schedule: spec.Schedule, where: str) -> str:
     if isinstance(schedule, spec.Every):
         seconds = schedule.interval
         size, unit = next(((size, unit) for size, unit in _UNITS if seconds % size == 0), (60, "minute"))
         if seconds % size:
-            _refuse(context, f"an interval of {seconds:g} s is no whole number of minutes", "round it to minutes")
+            _refuse(
+                context, where, f"an interval of {seconds:g} s is no whole number of minutes", "round it to minutes"
+            )
         count = max(1, int(seconds // size))
         return f"rate({count} {unit}{'s' if count != 1 else ''})"
     minute, hour, day, month, weekday = schedule.expression.split()
     if day != "*" and weekday != "*":
         message = f"{schedule.expression!r} names days of the month and of the week, and Scheduler takes one of them"
-        _refuse(context, message, "leave one of them at *")
+        _refuse(context, where, message, "leave one of them at *")
     weekdays = "?" if weekday == "*" else ",".join(_days(weekday))
     days = "?" if weekday != "*" else _numbers(day, 1)
     return f"cron({_numbers(minute, 0)} {_numbers(hour, 0)} {days} {_numbers(month, 1)} {weekdays} *)"
 
 
-def _refuse(context: Context, message: str, hint: str) -> None:
-    context.findings.append(Diagnostic("CML341", "schedule", message, hint))
+def _refuse(context: Context, where: str, message: str, hint: str) -> None:
+    context.findings.append(Diagnostic("CML341", where, message, hint))
 
 
 def _numbers(text: str, low: int) -> str:

@@ -1,37 +1,50 @@
-"""Tuning steps: a Tuning step, and a job that puts out what the best trial has made.
+"""Tuning steps: a Tuning step, and a job that puts out what the best trial has made; or one job that does it all.
 
-SageMaker proposes the points of strategy bayesian. Those of random and grid are drawn here, as the local backend draws
-them, and SageMaker goes over their numbers: its own grid takes lists of values only, its own random search no steps.
+Native: SageMaker proposes the points of strategy bayesian. Those of random and grid are drawn here, as on the local
+backend, and SageMaker goes over their numbers: its own grid takes lists of values only, its own random search no steps.
+Portable (the target's setting): one Training job searches as the local backend does, on one machine.
 """
 
 from __future__ import annotations
 
-import itertools
 import json
 import math
-import random
 from typing import Any
 
 from cloudml import spec
 from cloudml.errors import MissingExtra
+from cloudml.runtime import search
 from cloudml.spec.values import Scalar
 from cloudml_sagemaker.compile import bundle
-from cloudml_sagemaker.compile.context import Context, Document
+from cloudml_sagemaker.compile.context import PORTABLE, Context, Document
 from cloudml_sagemaker.compile.control import control
-from cloudml_sagemaker.compile.expressions import get
+from cloudml_sagemaker.compile.expressions import get, join
 from cloudml_sagemaker.compile.functions import cacheable, function, job_of, ports_document
-from cloudml_sagemaker.compile.jobs import Job, common, processing, step_document, written
-from cloudml_sagemaker.compile.training import DATA, extras, job_definition, metric, metrics
+from cloudml_sagemaker.compile.jobs import Job, common, container_arguments, processing, step_document, written
+from cloudml_sagemaker.compile.policies import DAY, START, longest
+from cloudml_sagemaker.compile.training import (
+    DATA,
+    MOST_METRICS,
+    extras,
+    job_definition,
+    keeps_checkpoints,
+    metric,
+    metrics,
+)
 from cloudml_sagemaker.compile.wiring import Wiring
 
 MOST_VALUES = 30
 """Of a categorical range (CategoricalParameterRange in the service model)."""
+LONGEST_TRAINING = 2_419_200
+"""Seconds of a training job: 28 days, as the quota of an account allows at most (SageMaker quotas)."""
 TRIAL, HIGH = "cloudml_trial", "cloudml_trial_high"
 OBJECTIVE = "objective"
 
 
 def emit_tuning(context: Context, step: spec.TuningStep) -> list[Document]:
     """The Tuning step, and the step `<name>-best` from which every consumer reads."""
+    if context.place.tuning == PORTABLE:
+        return [_portable(context, step)]
     position = context.position(step.name)
     if position.guard is not None:
         message = "it stands in a branch after which the pipeline goes on, where SageMaker can skip single jobs only"
@@ -39,29 +52,73 @@ def emit_tuning(context: Context, step: spec.TuningStep) -> list[Document]:
         context.find("CML334", step.name, message, hint)
     points = _points(context, step)
     wiring = Wiring(context, position)
-    search = _search(step, points)
-    document = {"kind": "job", **function(step.job, wiring), **extras(step.job), "tuning": search}
+    found = _search(step, points)
+    document = {"kind": "job", **function(step.job, wiring), **extras(step.job), "tuning": found}
     job = job_of(context, position, step.job, document, wiring, context.name(step.name))
     job.cache = cacheable(context, step.name, step.job.cache)
     prefix = bundle.code(context, job.name, step_document(context, job), job.functions)
     tagged = common(context, job)
-    found = metrics(step.job)[:39]
-    trial = job_definition(context, step.job, job, prefix, [metric(OBJECTIVE), *found], {})
+    lines = [metric(OBJECTIVE), *metrics(step.job)][:MOST_METRICS]
+    trial = job_definition(context, step.job, job, prefix, lines, {})
     trial["StaticHyperParameters"] = _start(wiring)
     if "Environment" in tagged:
         trial["Environment"] = tagged.pop("Environment")
     arguments = {"HyperParameterTuningJobConfig": _config(context, step, points), "TrainingJobDefinition": trial}
     tuning = written(context, job, "Tuning", {**arguments, **tagged})
-    return [tuning, _best(context, step, points, search)]
+    return [tuning, _best(context, step, points, found)]
+
+
+def _portable(context: Context, step: spec.TuningStep) -> Document:
+    """A Training step whose job searches by itself: `cloudml_sagemaker.container.search`."""
+    inner = step.job
+    if inner.distribution is not None:
+        message = "tuning = 'portable' searches on one machine, and its trials are to run on several processes each"
+        context.find("CML350", step.name, message, "leave `distribution` out, or set tuning = 'native' for this target")
+    position = context.position(step.name)
+    wiring = Wiring(context, position)
+    asked = {"cpu": inner.resources.cpu, "memory": inner.resources.memory, "gpu": inner.resources.gpu}
+    ports = [ports_document(port) for port in spec.outputs(step)]
+    document = {
+        "kind": "search",
+        **function(inner, wiring),
+        **extras(inner),
+        "search": {**_settings(step), "outputs": [port.name for port in inner.outputs], "resources": asked},
+        "trial_checkpoints": inner.checkpoint,
+        "outputs": ports,
+    }
+    job = job_of(context, position, inner, document, wiring, context.name(step.name))
+    # AWS's cache key has the checkpoint's URI in it, which is the run's own: it would never be found again.
+    job.cache = spec.Cache(enabled=False) if keeps_checkpoints(inner) else cacheable(context, step.name, inner.cache)
+    prefix = bundle.code(context, job.name, step_document(context, job), job.functions)
+    command = {"ContainerEntrypoint": ["python3", f"{DATA}/cloudml/start.py"], **container_arguments(wiring)}
+    lines = [metric(OBJECTIVE), *metrics(inner)][:MOST_METRICS]
+    definition = job_definition(context, inner, job, prefix, lines, command)
+    definition["StoppingCondition"] = _stopping(step)
+    return written(context, job, "Training", {**definition, **common(context, job)})
+
+
+def _stopping(step: spec.TuningStep) -> Document:
+    """All trials one after another, should the machine have cores for one only."""
+    inner = step.job
+    runtime = DAY
+    if inner.timeout is not None:
+        runtime = min(LONGEST_TRAINING, (longest(inner.timeout, inner.retry) - START) * step.trials + START)
+    found: Document = {"MaxRuntimeInSeconds": runtime}
+    if inner.spot is not None:
+        found["MaxWaitTimeInSeconds"] = max(runtime, math.ceil(inner.spot.max_wait or 0))
+    return found
 
 
 def _start(wiring: Wiring) -> Document:
-    """How a trial is started: tuning jobs have no entrypoint in AWS's model, so the image's script mode does it."""
-    values = {f"cloudml_set_{name}": value for name, value in sorted(wiring.sets.items())}
+    """How a trial is started: tuning jobs have no entrypoint in AWS's model, so the image's script mode does it.
+
+    Hyperparameters are texts; a parameter of another type becomes one by a Join.
+    """
+    values = {f"cloudml_set_{name}": join("", value) for name, value in sorted(wiring.sets.items())}
     return {"sagemaker_program": "start.py", "sagemaker_submit_directory": f"{DATA}/cloudml", **values}
 
 
-def _best(context: Context, step: spec.TuningStep, points: list[Document] | None, search: Document) -> Document:
+def _best(context: Context, step: spec.TuningStep, points: list[Document] | None, found: Document) -> Document:
     """The job that fetches what the best trial has made."""
     position = context.position(step.name)
     wiring = Wiring(context, position)
@@ -73,8 +130,8 @@ def _best(context: Context, step: spec.TuningStep, points: list[Document] | None
         "max_failed": step.max_failed,
         "strategy": step.strategy,
         "points": points,
-        "parameters": search["parameters"],
-        "width": search["width"],
+        "parameters": found["parameters"],
+        "width": found["width"],
         "space": [dimension.model_dump(mode="json") for dimension in step.space],
         "tuning": {"set": "tuning", "type": "str"},
     }
@@ -175,7 +232,18 @@ def _points(context: Context, step: spec.TuningStep) -> list[Document] | None:
     if step.strategy == "bayesian":
         _check_ranges(context, step)
         return None
-    return _grid(step) if step.strategy == "grid" else _random(step)
+    if step.strategy == "grid":
+        return search.grid(_settings(step))
+    try:
+        return search.drawn(_settings(step))
+    except ImportError:
+        raise MissingExtra("local", "optuna") from None
+
+
+def _settings(step: spec.TuningStep) -> Document:
+    """The search as `cloudml.runtime.search` takes it."""
+    members = {"objective", "direction", "trials", "parallel", "space", "strategy", "seed", "pruning", "max_failed"}
+    return step.model_dump(mode="json", include=members)
 
 
 def _check_ranges(context: Context, step: spec.TuningStep) -> None:
@@ -186,43 +254,3 @@ def _check_ranges(context: Context, step: spec.TuningStep) -> None:
         if any(len(choice_text(choice)) > 256 for choice in one.choices):
             message = f"a choice of {one.name!r} is longer than the 256 characters that SageMaker carries"
             context.find("CML342", step.name, message, "use shorter choices, or strategy='random'")
-
-
-def _grid(step: spec.TuningStep) -> list[Document]:
-    """Shuffled, so that too few trials are spread over it."""
-    axes = [_axis(dimension) for dimension in step.space]
-    points = list(itertools.product(*axes))
-    random.Random(step.seed).shuffle(points)  # noqa: S311 - reproducible, not secret
-    names = [dimension.name for dimension in step.space]
-    return [dict(zip(names, point, strict=True)) for point in points[: step.trials]]
-
-
-def _axis(dimension: spec.Dimension) -> list[Any]:
-    if dimension.type == "choice":
-        return list(dimension.choices)
-    low, width = dimension.low or 0.0, dimension.step or 1
-    count = math.floor(((dimension.high or 0.0) - low) / width + 1e-9) + 1
-    values = [low + index * width for index in range(count)]
-    return [int(value) for value in values] if dimension.type == "int" else values
-
-
-def _random(step: spec.TuningStep) -> list[Document]:
-    """What Optuna's RandomSampler draws for the seed, trial after trial."""
-    try:
-        import optuna
-    except ImportError:
-        raise MissingExtra("local", "optuna") from None
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    space = {dimension.name: _distribution(optuna, dimension) for dimension in step.space}
-    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=step.seed))
-    return [dict(study.ask(space).params) for _ in range(step.trials)]
-
-
-def _distribution(optuna: Any, dimension: spec.Dimension) -> Any:
-    kinds = optuna.distributions
-    if dimension.type == "choice":
-        return kinds.CategoricalDistribution(dimension.choices)
-    if dimension.type == "int":
-        low, high = int(dimension.low or 0), int(dimension.high or 0)
-        return kinds.IntDistribution(low, high, log=dimension.log, step=int(dimension.step or 1))
-    return kinds.FloatDistribution(dimension.low, dimension.high, log=dimension.log, step=dimension.step)

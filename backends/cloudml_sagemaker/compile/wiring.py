@@ -11,7 +11,7 @@ from typing import Any
 from cloudml import spec
 from cloudml.spec import types
 from cloudml_sagemaker import names
-from cloudml_sagemaker.compile.context import Context, Document, main_name
+from cloudml_sagemaker.compile.context import Context, Document, main_name, trains
 from cloudml_sagemaker.compile.expressions import get, join, model_uri, output_uri
 from cloudml_sagemaker.compile.layout import Position
 
@@ -80,7 +80,8 @@ class Wiring:
         condition, taken = self._position.guard
         source = output_uri(self._context.name(condition, "decide"), "holds")
         uri = join("/", source, "") if self._position.map is not None else source
-        return [{"input": self._input(uri, {"form": "port"}), "port": "holds", "equals": taken}]
+        place = self._input(uri, {"form": "port"})
+        return [{"input": place, "port": "holds", "equals": taken, "condition": condition}]
 
     def index(self) -> None:
         """A job in a map is told which item is its."""
@@ -161,7 +162,7 @@ class Wiring:
         step = main_name(self._context, value.step)
         if source.job is not None:
             return self._closed(output_uri(step, value.step), source, value.step), {"form": "ports"}
-        if isinstance(source.step, spec.TrainingStep):
+        if trains(self._context, source.step):
             return model_uri(step), {"form": "archive"}
         return self._closed(output_uri(step, value.output), source, value.output), {"form": "port"}
 
@@ -181,7 +182,7 @@ class Wiring:
         last = {"port": value.output, "ports": value.step}
         form = "ports" if source.job is not None else "port"
         folders = [step, last[form]]
-        if source.job is None and isinstance(source.step, spec.TrainingStep):
+        if source.job is None and trains(self._context, source.step):
             form, folders = "archive", [step]
         assert source.map is not None, "validation: only outputs in a map are collected"
         self.after[self._context.name(source.map.name)] = None

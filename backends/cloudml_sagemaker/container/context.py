@@ -21,24 +21,27 @@ GRACE = 20.0
 
 
 class Stopping:
-    """SIGTERM from SageMaker: passed on to the step's process, and remembered."""
+    """SIGTERM from SageMaker: passed on to the processes of the step, and remembered."""
 
     def __init__(self) -> None:
         self.asked = threading.Event()
-        self._child: subprocess.Popen[bytes] | None = None
+        self._children: list[subprocess.Popen[bytes]] = []
         self._acting = False
 
     def listen(self) -> None:
         """From now on; call it in the main thread."""
         signal.signal(signal.SIGTERM, self._stop)
 
-    def _stop(self, *_: object) -> None:
-        first = not self.asked.is_set()
+    def end(self) -> None:
+        """End the processes of the step, as if SageMaker had asked for it."""
         self.asked.set()
-        child = self._child
-        if child is not None:
+        for child in list(self._children):
             child.send_signal(signal.SIGTERM)
-        elif first and self._acting:
+
+    def _stop(self, *_: object) -> None:
+        first, idle = not self.asked.is_set(), not self._children
+        self.end()
+        if idle and first and self._acting:
             raise Interrupted("the step was asked to stop (SIGTERM)")
 
     def act(self, on: bool) -> None:
@@ -49,7 +52,7 @@ class Stopping:
 
     def wait(self, child: subprocess.Popen[bytes], timeout: float | None) -> bool:
         """Wait for the end of the process, at most so many seconds, then end it; whether it ended by itself."""
-        self._child = child
+        self._children.append(child)
         if self.asked.is_set():  # the signal came before there was a process to pass it on to
             child.send_signal(signal.SIGTERM)
         try:
@@ -58,7 +61,7 @@ class Stopping:
             _end(child)
             return False
         finally:
-            self._child = None
+            self._children.remove(child)
         return True
 
 
@@ -92,6 +95,11 @@ class Context:
     def library(self) -> Path:
         """cloudml itself."""
         return self.work / "library"
+
+    @property
+    def requirements(self) -> Path:
+        """What the user's code needs, where the project has such a file (`upload`)."""
+        return self.work / "requirements.txt"
 
     @property
     def run(self) -> str:

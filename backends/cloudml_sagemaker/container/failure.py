@@ -8,6 +8,8 @@ from typing import Any
 
 from cloudml.runtime.failures import StepError, describe
 
+CLASS = "cloudml-class: "
+"""What the second line of the message begins with."""
 LIMIT = 1024
 """Bytes that SageMaker shows: FailureReason of a training job, ExitMessage of a processing job."""
 
@@ -41,7 +43,15 @@ def line(failed: dict[str, Any]) -> str:
 
 
 def tell(place: Path, failed: dict[str, Any]) -> None:
-    """Write the line, cut to what is shown without breaking a character."""
+    """Write the line, then the class and as much of the traceback's end as is shown: SageMaker may keep nothing else.
+
+    Cut to what is shown without breaking a character.
+    """
     place.parent.mkdir(parents=True, exist_ok=True)
-    text = line(failed).encode("utf-8")[:LIMIT].decode("utf-8", "ignore")
-    place.write_text(text + "\n" if len(text.encode()) < LIMIT else text, encoding="utf-8")
+    trace = str(failed.get("traceback") or "").rstrip().encode()
+    kind = str(failed.get("class") or "error")
+    head = f"{line(failed)}\n".encode() + (f"{CLASS}{kind}\n".encode() if trace or kind != "error" else b"")
+    rest = max(0, LIMIT - len(head) - 1)
+    kept = trace if len(trace) <= rest else trace[len(trace) - rest :].partition(b"\n")[2]
+    text = head + kept + b"\n" if kept else head
+    place.write_text(text[:LIMIT].decode("utf-8", "ignore"), encoding="utf-8")

@@ -16,12 +16,13 @@ _NO_ITEMS = {"indices": "[]"}
 def reason(step: Document, context: Context) -> str | None:
     """Why the step is skipped; None when it runs."""
     for guard in step.get("guards", ()):
+        condition = guard.get("condition", "the condition")
         try:
             decided = context.sources.one(guard).json()
         except NotRun:
-            return "the decision that it waits for was not made"
+            return f"{condition} was skipped"
         if decided != guard["equals"]:
-            return "the condition took the other branch"
+            return f"{condition} was {'true' if decided else 'false'}"
     return None
 
 

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from cloudml_sagemaker.container import failure, retries, secret_values
 from cloudml_sagemaker.container.context import Context, Document
 from cloudml_sagemaker.container.distribution import command
 from cloudml_sagemaker.container.failure import Refused
+from cloudml_sagemaker.container.lineage import lineage
 from cloudml_sagemaker.container.outputs import Outcome
 from cloudml_sagemaker.container.sources import Stored
 
@@ -21,10 +23,40 @@ _EXTERNAL = ("pathlib.Path", "cloudml.File", "cloudml.Dataset", "cloudml.Model",
 _CRASHES = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE}
 
 
+@dataclass(frozen=True)
+class Trial:
+    """What one of several runs of the same step in one job has of its own: its values, its folders, its rivals.
+
+    `pruning`: of the runtime's envelope. `checkpoint`: a folder for this trial's.
+    """
+
+    folder: str
+    parameters: dict[str, Any]
+    environment: dict[str, str]
+    pruning: dict[str, Any] | None = None
+    checkpoint: Path | None = None
+
+
 def run_job(step: Document, context: Context, parameters: dict[str, Any] | None = None) -> Outcome:
     """Run the step, again while its policy says so; `parameters` are the values of a trial."""
     inputs, arguments = bind(step, context)
-    bound = {"inputs": inputs, "arguments": {**arguments, **(parameters or {})}}
+    return run_bound(step, context, {"inputs": inputs, "arguments": {**arguments, **(parameters or {})}})
+
+
+def run_trial(step: Document, context: Context, bound: Document, trial: Trial) -> Outcome:
+    """Run the step with what it reads bound already (`inputs` and `arguments`). Several may run at once, in threads."""
+    own = {
+        "place": trial.folder,
+        "pruning": trial.pruning,
+        "environment": {**(step.get("environment") or {}), **trial.environment},
+        "checkpoint": trial.checkpoint is not None,
+        "checkpoint_folder": trial.checkpoint,
+    }
+    return run_bound({**step, **own}, context, {**bound, "arguments": {**bound["arguments"], **trial.parameters}})
+
+
+def run_bound(step: Document, context: Context, bound: Document) -> Outcome:
+    """Run the step with what it reads bound already."""
     secrets = secret_values.environment(step.get("secrets", {}).values(), context.step.get("project", ""))
     attempt = 1
     while True:
@@ -88,7 +120,7 @@ def _file(path: Path, name: str) -> Document:
 
 
 def _attempt(step: Document, context: Context, bound: Document, secrets: dict[str, str], attempt: int) -> Outcome:
-    folder = context.folder(step["step"], str(attempt))
+    folder = context.folder(step.get("place") or step["step"], str(attempt))
     envelope = _envelope(step, context, bound, folder, attempt)
     words = command(envelope, step.get("distribution"), context.layout)
     path = os.pathsep.join(filter(None, (str(context.library), os.environ.get("PYTHONPATH", ""))))
@@ -99,7 +131,7 @@ def _attempt(step: Document, context: Context, bound: Document, secrets: dict[st
     in_time = context.stopping.wait(child, timeout)
     result = _result(folder / "result.json")
     if result is not None and result["status"] == "succeeded":
-        return _made(step, result)
+        return _made(step, result, bound)
     if not in_time:
         message = (
             f"still running after its timeout of {timeout:g} s. Give it more with timeout=, or find where it hangs."
@@ -113,8 +145,9 @@ def _attempt(step: Document, context: Context, bound: Document, secrets: dict[st
 
 def _envelope(step: Document, context: Context, bound: Document, folder: Path, attempt: int) -> Path:
     (folder / "outputs").mkdir()
+    checkpoint = step.get("checkpoint_folder") or context.layout.checkpoints
     if step.get("checkpoint"):
-        context.layout.checkpoints.mkdir(parents=True, exist_ok=True)
+        checkpoint.mkdir(parents=True, exist_ok=True)
     document = {
         "version": 1,
         "run": context.run,
@@ -129,7 +162,8 @@ def _envelope(step: Document, context: Context, bound: Document, folder: Path, a
         "result": str(folder / "result.json"),
         "reports": str(folder / "reports.jsonl"),
         "progress": str(folder / "progress.json"),
-        "checkpoint": str(context.layout.checkpoints) if step.get("checkpoint") else None,
+        "checkpoint": str(checkpoint) if step.get("checkpoint") else None,
+        "pruning": step.get("pruning"),
         "threads": step.get("threads"),
         "seed": step.get("seed"),
     }
@@ -146,12 +180,13 @@ def _result(path: Path) -> Document | None:
     return found if isinstance(found, dict) and "status" in found else None
 
 
-def _made(step: Document, result: Document) -> Outcome:
+def _made(step: Document, result: Document, bound: Document) -> Outcome:
+    origin = lineage(bound["inputs"], bound["arguments"])
     ports = {port["name"]: port for port in step.get("outputs", ())}
     outputs = {
         one["name"]: Stored(
             one["name"], ports[one["name"]]["type"], one["format"], one["digest"], one["size"], one["filename"],
-            Path(one["path"]),
+            Path(one["path"]), origin,
         )
         for one in result["outputs"]
     }  # fmt: skip

@@ -1,4 +1,7 @@
-"""One job from its step's document to what SageMaker collects: bind, run, publish, exit."""
+"""One job from its step's document to what SageMaker collects: bind, run, publish, exit.
+
+What only some kinds of steps need is imported by them: a fresh container compiles every module that it imports.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,8 @@ from pathlib import Path
 
 from cloudml.runtime.failures import Interrupted
 from cloudml.runtime.function import prepare_paths
-from cloudml_sagemaker.container import failure, guards, requirements, trial
+from cloudml_sagemaker.container import failure, guards
 from cloudml_sagemaker.container.context import Context, Document, Stopping
-from cloudml_sagemaker.container.control import act
-from cloudml_sagemaker.container.group import run_group
-from cloudml_sagemaker.container.jobs import run_job
 from cloudml_sagemaker.container.layout import Layout
 from cloudml_sagemaker.container.outputs import Outcome, metric_lines, publish
 from cloudml_sagemaker.container.sources import Sources
@@ -47,7 +47,9 @@ def _run(code: Path, context: Context) -> Outcome:
     if step.get("version") != VERSION:
         raise failure.Refused(f"step.json has version {step.get('version')!r}; this library reads version {VERSION}")
     if step.get("requirements"):
-        requirements.ensure(context.project / "requirements.txt")
+        from cloudml_sagemaker.container import requirements
+
+        requirements.ensure(context.requirements)
     context.step, context.sources.forms = step, step.get("sources", {})
     why = guards.reason(step, context)
     if why is not None:
@@ -59,9 +61,13 @@ def _run(code: Path, context: Context) -> Outcome:
 
 
 def _job(step: Document, context: Context) -> Outcome:
+    from cloudml_sagemaker.container.jobs import run_job
+
     tuning = step.get("tuning")
     if tuning is None:
         return run_job(step, context)
+    from cloudml_sagemaker.container import trial
+
     hyperparameters = context.layout.hyperparameters()
     parameters = trial.parameters(tuning, hyperparameters)
     number = trial.number(tuning, hyperparameters)
@@ -72,6 +78,8 @@ def _job(step: Document, context: Context) -> Outcome:
 
 
 def _control(step: Document, context: Context) -> Outcome:
+    from cloudml_sagemaker.container.control import act
+
     prepare_paths([str(context.project)])
     context.stopping.act(True)
     try:
@@ -80,13 +88,32 @@ def _control(step: Document, context: Context) -> Outcome:
         context.stopping.act(False)
 
 
-_KINDS: dict[str, Callable[[Document, Context], Outcome]] = {"job": _job, "control": _control, "group": run_group}
+def _group(step: Document, context: Context) -> Outcome:
+    from cloudml_sagemaker.container.group import run_group
+
+    return run_group(step, context)
+
+
+def _search(step: Document, context: Context) -> Outcome:
+    from cloudml_sagemaker.container.search import run_search
+
+    return run_search(step, context)
+
+
+_KINDS: dict[str, Callable[[Document, Context], Outcome]] = {
+    "job": _job,
+    "control": _control,
+    "group": _group,
+    "search": _search,
+}
 
 
 def _say(step: Document, outcome: Outcome) -> None:
     """The metrics where SageMaker looks for them, the objective of a trial last."""
     lines = metric_lines(outcome.metrics)
     if step.get("tuning") is not None:
+        from cloudml_sagemaker.container import trial
+
         lines.append(f"cloudml:metric objective={trial.objective(outcome.values, step['tuning']['objective'])!r}")
     sys.stdout.write("".join(f"{line}\n" for line in lines))
     sys.stdout.flush()

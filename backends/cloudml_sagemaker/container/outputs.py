@@ -55,6 +55,8 @@ def place(stored: Stored, folder: Path) -> None:
         shutil.rmtree(old) if old.is_dir() and not old.is_symlink() else old.unlink()
     entry = stored.filename if stored.filename != RECORD else f"content-{RECORD}"
     record = {**stored.document(), "executable": executables(stored.path)}
+    if stored.lineage:
+        record["lineage"] = stored.lineage
     if entry != stored.filename:
         record["entry"] = entry
     shutil.move(stored.path, folder / entry)

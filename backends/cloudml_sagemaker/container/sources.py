@@ -31,9 +31,11 @@ class Stored:
     size: int
     filename: str
     path: Path
+    lineage: dict[str, Any] = field(default_factory=dict, compare=False)
+    """What it was made of, as `cloudml_sagemaker.container.lineage` tells it; empty when nobody knows."""
 
     def document(self) -> dict[str, Any]:
-        """The record without the place."""
+        """The record without the place and the lineage."""
         names = ("name", "type", "format", "digest", "size", "filename")
         return {name: getattr(self, name) for name in names}
 
@@ -150,8 +152,9 @@ def read(folder: Path) -> Stored:
             raise NotRun(f"the step that makes {record.get('name')} did not run")
         path = folder / _entry(record.get("entry") or record["filename"])
         stored = Stored(
-            record["name"], record["type"], record["format"], record["digest"], record["size"], record["filename"], path
-        )
+            record["name"], record["type"], record["format"], record["digest"], record["size"], record["filename"],
+            path, record.get("lineage") or {},
+        )  # fmt: skip
         for name in record.get("executable", ()):
             _inside(path, name).chmod(0o755)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

@@ -1,4 +1,4 @@
-"""`init`, `check`, `graph`, `plan`: before anything runs."""
+"""`init`, `check`, `graph`: before anything runs."""
 
 from __future__ import annotations
 
@@ -154,20 +154,3 @@ def _write_file(path: Path, text: str) -> None:
         path.write_text(text + "\n", encoding="utf-8")
     except OSError as error:
         raise click.BadParameter(f"cannot write {path}: {error.strerror}", param_hint="'--out'") from None
-
-
-@click.command()
-@options.pipeline
-@options.placed
-def plan(call: Call, pipeline: str | None) -> int:
-    """Show what a deploy would change, and change nothing."""
-    from cloudml.cli.plans import plan_lines
-    from cloudml.operations.run import plan as make
-
-    made, prepared = make(call.project, call.target, pipeline)
-    warnings = [warning.to_dict() for warning in prepared.warnings]
-    document = {"target": call.target.name, "plan": made.to_dict(), "warnings": warnings}
-    style = style_of(sys.stdout)
-    lines = [*plan_lines(made, call.target.name, style), *findings_lines(prepared.warnings, style)]
-    call.answer(document, lambda: "\n".join(lines).rstrip())
-    return 0

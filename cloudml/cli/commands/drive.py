@@ -7,24 +7,27 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from cloudml.backend.port import Session
-from cloudml.backend.records import DONE, EndpointRecord, Listener, RunRecord
+from cloudml.backend.records import DONE, EndpointRecord, Event, Listener, RunRecord, TaskRecord
 from cloudml.cli import complete, options, output
 from cloudml.cli.failures import diagnostic_lines
 from cloudml.cli.options import Call
-from cloudml.cli.plans import plan_lines
+from cloudml.cli.plans import agree, plan_lines
 from cloudml.cli.progress import is_interactive, shown
 from cloudml.cli.report import EXIT_OF_STATUS, endpoint_text, run_text, tell_run, warn
-from cloudml.cli.style import style_of
+from cloudml.cli.style import clean, one_line, style_of
 from cloudml.errors import Diagnostic, NotFound, RunFailed
 
 if TYPE_CHECKING:
     from cloudml.operations.prepare import Prepared
-    from cloudml.operations.run import Announce
+    from cloudml.operations.world import Announce
     from cloudml.plan import Plan
 
 Drive = Callable[[Listener], RunRecord]
@@ -37,7 +40,14 @@ def _drive(call: Call, quiet: bool, drive: Drive) -> RunRecord:
         with call.session() as session:
             return session.runs.get(run)
 
-    with shown(call.target.name, lookup, quiet=quiet, json=call.json) as listener:
+    with ExitStack() as stack:
+        heard: list[Listener] = []
+
+        def listener(event: Event) -> None:
+            if not heard:  # not before: what is asked or said until then has the screen to itself
+                heard.append(stack.enter_context(shown(call.target.name, lookup, quiet=quiet, json=call.json)))
+            heard[0](event)
+
         try:
             record = drive(listener)
         except RunFailed as failure:
@@ -64,16 +74,21 @@ def _told_tree(call: Call, quiet: bool) -> bool:
     return not quiet and not call.json and is_interactive(sys.stdout)
 
 
-def _announcer(call: Call, quiet: bool) -> Announce | None:
-    """Says the plan and the warnings before the run begins; JSON holds them at the end."""
-    if quiet or call.json:
-        return None
-    style = style_of(sys.stdout)  # now: a live view puts a stand-in into its place
+def _announcer(call: Call, quiet: bool, yes: bool = False) -> Announce:
+    """Says the plan and the warnings before anything happens, and asks when it cannot be undone.
+
+    JSON holds plan and warnings at the end.
+    """
+    silent = quiet or call.json
 
     def announce(prepared: Prepared, plan: Plan | None) -> None:
+        if not silent:
+            if plan is not None:
+                output.write("\n".join(plan_lines(plan, call.target.name, style_of(sys.stdout))) + "\n")
+            noted = "CML302" if plan is not None else ""
+            _warn(tuple(one for one in prepared.warnings if one.code != noted))
         if plan is not None:
-            output.write("\n".join(plan_lines(plan, call.target.name, style)) + "\n")
-        _warn(prepared.warnings)
+            agree(plan, yes=yes, as_json=call.json, told=not silent)
 
     return announce
 
@@ -112,12 +127,16 @@ def run(
 @click.command()
 @options.pipeline
 @options.parameters
+@options.prune
+@options.yes
 @options.driven
 @options.placed
 def deploy(
     call: Call,
     pipeline: str | None,
     parameters: dict[str, str],
+    prune: bool,
+    yes: bool,
     parallel: int | None,
     wait: bool,
     no_cache: bool,
@@ -134,8 +153,8 @@ def deploy(
     deployed = []
 
     def drive(listener: Listener) -> RunRecord:
-        announce = _announcer(call, quiet)
-        done = start(call.project, call.target, pipeline, parameters, chosen, listener, announce)
+        announce = _announcer(call, quiet, yes)
+        done = start(call.project, call.target, pipeline, parameters, chosen, listener, announce, prune=prune)
         deployed.append(done)
         return done.run
 
@@ -171,20 +190,63 @@ def _endpoints_of(record: RunRecord, session: Session) -> list[EndpointRecord]:
     shell_complete=complete.steps,
     help="Compute this step, and all below it, anew.",
 )
+@click.option("--local", is_flag=True, help="Only this step, on this machine: today's code on the run's real inputs.")
+@click.option(
+    "--to", "folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path),
+    help="Where --local lays inputs, outputs and the log.  [default: ./RUN-STEP]",
+)  # fmt: skip
 @options.driven
 @options.placed
 def rerun(
-    call: Call, run_name: str, from_step: str | None, parallel: int | None, wait: bool, no_cache: bool, quiet: bool
+    call: Call,
+    run_name: str,
+    from_step: str | None,
+    local: bool,
+    folder: Path | None,
+    parallel: int | None,
+    wait: bool,
+    no_cache: bool,
+    quiet: bool,
 ) -> int:
-    """Run again with the parameters of an old run (default: the last one), as a new run."""
+    """Run again with the parameters of an old run (default: the last one), as a new run.
+
+    With --local it is no run: one step is computed on this machine, and nothing else changes.
+    """
     from cloudml.operations.run import rerun as start
 
+    if local:
+        if from_step is None:
+            raise click.UsageError("--local needs the step: --from STEP")
+        return _rehearse(call, run_name, from_step, folder)
+    if folder is not None:
+        raise click.UsageError("--to goes with --local")
     chosen = options.run_options(parallel, wait, no_cache)
     record = _drive(
         call, quiet, lambda listener: start(call.project, call.target, run_name, from_step, chosen, listener)
     )
     with call.session() as session:
         return tell_run(record, session, as_json=call.json, tree=_told_tree(call, quiet), place=_place(call))
+
+
+def _rehearse(call: Call, run_name: str, step: str, folder: Path | None) -> int:
+    from cloudml.operations.run import rehearse
+
+    if folder is None:
+        with call.session() as session:
+            folder = Path(f"{session.runs.get(run_name).id}-{step}")
+    task = rehearse(call.project, call.target, run_name, step, folder)
+    call.answer({"step": asdict(task), "folder": str(folder)}, lambda: _rehearsal_text(task, folder))
+    return 0 if task.status in DONE else 1
+
+
+def _rehearsal_text(task: TaskRecord, folder: Path) -> str:
+    style = style_of(sys.stdout)
+    head = style.status(f"{style.sign(task.status)} {clean(task.id)} {task.status}", task.status)
+    trace = clean(str((task.failure or {}).get("traceback", ""))).rstrip().splitlines()
+    lines = [head + (f": {one_line(task.reason)}" if task.reason else ""), *(f"    {line}" for line in trace)]
+    lines += [f"  {one_line(f'{name} = {value}', 200)}" for name, value in task.values.items()]
+    lines += [f"  {clean(one.name)}  {one.digest}  {clean(one.path)}" for one in task.outputs]
+    return "\n".join([*lines, f"  inputs, outputs and log are in {folder}"])
 
 
 @click.command()

@@ -1,4 +1,4 @@
-"""`endpoints`, `invoke`: what answers requests."""
+"""`endpoints`, `rollback`, `invoke`: what answers requests."""
 
 from __future__ import annotations
 
@@ -43,6 +43,21 @@ def endpoints(call: Call, name: str | None, action: str | None) -> int:
         actions = {"start": session.endpoints.start, "stop": session.endpoints.stop, None: session.endpoints.get}
         endpoint = actions[action](name)
     call.answer({"endpoint": endpoint.to_dict()}, lambda: _endpoint_text(endpoint, style))
+    return 0
+
+
+@click.command()
+@click.argument("name", metavar="ENDPOINT", shell_complete=complete.endpoints)
+@options.reason
+@options.who
+@options.placed
+def rollback(call: Call, name: str, reason: str, who: str | None) -> int:
+    """Bring an endpoint back to what it served before, with the same care as a deploy."""
+    person = options.person(who)
+    with call.session() as session:
+        endpoint = session.endpoints.rollback(name, person, reason)
+    serves = _serves(endpoint) or "what it served before"
+    call.answer({"endpoint": endpoint.to_dict()}, f"{endpoint.name} serves {serves} again, by {person}")
     return 0
 
 

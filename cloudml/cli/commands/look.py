@@ -1,9 +1,10 @@
-"""`runs`, `show`, `logs`, `why`: what happened."""
+"""`runs`, `show`, `logs`, `fetch`, `why`: what happened, and what came of it."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import click
 
@@ -143,6 +144,32 @@ def _endpoint_without_step(session: Session, name: str) -> str | None:
     except NotFound:
         pass
     return name if any(endpoint.name == name for endpoint in session.endpoints.list()) else None
+
+
+@click.command()
+@click.argument("run_name", metavar="RUN", shell_complete=complete.runs)
+@click.argument("step", metavar="STEP", shell_complete=complete.steps)
+@click.argument("output_name", metavar="[OUTPUT]", required=False)
+@click.option(
+    "--to", "folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path), default=Path(),
+    help="Where to lay it.  [default: here]",
+)  # fmt: skip
+@options.placed
+def fetch(call: Call, run_name: str, step: str, output_name: str | None, folder: Path) -> int:
+    """Bring an output of a step to this machine, checked against its digest. OUTPUT defaults to the only one."""
+    with call.session() as session:
+        record, _ = _run_and_step(session, run_name, step)
+        task = record.task(step)
+        names = [one.name for one in task.outputs] if task is not None else []
+        if output_name is None and len(names) != 1:
+            raise NotFound(
+                f"{record.id}/{step} has {'several outputs' if names else 'no output that is a file'}",
+                hint=f"name one of {', '.join(names)}" if names else f"cloudml show {record.id} {step}",
+            )
+        chosen = output_name or names[0]
+        path = session.runs.fetch(record.id, step, chosen, folder)
+    call.answer({"run": record.id, "step": step, "output": chosen, "path": str(path)}, str(path))
+    return 0
 
 
 @click.command()

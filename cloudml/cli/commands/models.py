@@ -14,18 +14,6 @@ from cloudml.cli.options import Call
 from cloudml.cli.report import command
 from cloudml.cli.style import style_of
 
-who = click.option("--as", "who", metavar="WHO", help="Who decides.  [default: the user of this machine]")
-reason = click.option("--reason", required=True, metavar="TEXT", help="Why; it is kept with the decision.")
-
-
-def _user() -> str:
-    import getpass
-
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        raise click.UsageError("this machine does not tell who you are; say it with --as WHO") from None
-
 
 def _split(name: str, form: str) -> tuple[str, str]:
     left, slash, right = name.partition("/")
@@ -62,14 +50,14 @@ def models(call: Call, name: str | None) -> int:
 
 @click.command()
 @click.argument("name", metavar="MODEL/VERSION|RUN/STEP", shell_complete=complete.decisions)
-@reason
+@options.reason
 @click.option("--reject", is_flag=True, help="Refuse it instead.")
-@who
+@options.who
 @options.placed
 def approve(call: Call, name: str, reason: str, reject: bool, who: str | None) -> int:
     """Approve or reject a model version or a waiting step. RUN may be `last`."""
     subject, which = _split(name, "MODEL/VERSION or RUN/STEP")
-    person = who or _user()
+    person = options.person(who)
     verb = "rejected" if reject else "approved"
     with call.session() as session:
         if which.isdecimal():
@@ -84,15 +72,36 @@ def approve(call: Call, name: str, reason: str, reject: bool, who: str | None) -
 
 @click.command()
 @click.argument("name", metavar="MODEL/VERSION", shell_complete=complete.versions)
-@click.option("--to", "alias", required=True, metavar="ALIAS", help="The alias to move, such as champion.")
-@reason
-@who
+@click.option("--to", "alias", metavar="ALIAS", help="The alias to move, such as champion; with --into there.")
+@click.option(
+    "--into", "goal", metavar="TARGET", shell_complete=complete.targets,
+    help="Bring the version into this target first, by its digest; it is made there once.",
+)  # fmt: skip
+@options.reason
+@options.who
 @options.placed
-def promote(call: Call, name: str, alias: str, reason: str, who: str | None) -> int:
-    """Move an alias to a model version. VERSION is a number or another alias."""
-    person = who or _user()
+def promote(call: Call, name: str, alias: str | None, goal: str | None, reason: str, who: str | None) -> int:
+    """Move an alias to a model version, here or in another target. VERSION is a number or another alias."""
+    person = options.person(who)
+    if goal is not None:
+        return _promote_into(call, name, goal, alias, reason, person)
+    if alias is None:
+        raise click.UsageError("say what to promote it to: --to ALIAS, or --into TARGET")
     with call.session() as session:
         chosen = _version(session, name)
         version = session.models.promote(chosen.model, chosen.version, alias, person, reason)
     call.answer({"model": version.to_dict()}, f"{version.model}/{version.version} is {alias} now, by {person}")
+    return 0
+
+
+def _promote_into(call: Call, name: str, goal: str, alias: str | None, reason: str, person: str) -> int:
+    from cloudml.operations.promote import promote_into
+
+    model, which = _split(name, "MODEL/VERSION")
+    done = promote_into(call.target, call.project.target(goal), model, which, alias, person, reason)
+    there = f"{done.adopted.model}/{done.adopted.version}"
+    text = f"{done.source.model}/{done.source.version} of {call.target.name} is {there} of {goal}"
+    text += f", {alias} there now" if alias else ""
+    document = {"target": goal, "model": done.adopted.to_dict(), "source": done.source.to_dict()}
+    call.answer(document, f"{text}, by {person}")
     return 0

@@ -84,8 +84,12 @@ def _written(case: Path) -> dict[str, str]:
     pipeline, resources = (_churn if case.name == "churn" else _small)(case)
     codes = [one for one in resources if one.kind == "job_code"]
     names = {found[0]: one.name for one in codes if (found := _CODE.search(one.document["prefix"]))}
-    rest = {f"{one.kind} {one.name}": one.document for one in resources if one.kind not in ("job_code", "pipeline")}
-    made = next(one.document for one in resources if one.kind == "pipeline")
+    made = next(one.document for one in resources if one.kind == "pipeline")  # the others are monitors'
+    rest = {
+        f"{one.kind} {one.name}": one.document
+        for one in resources
+        if one.kind != "job_code" and one.document is not made
+    }
     return {
         "spec.yaml": spec.to_yaml(pipeline),
         "definition.json": _readable(made["definition"], names),

@@ -14,12 +14,14 @@ from cloudml.backend.port import Target
 from cloudml.backend.records import (
     ArtifactRecord,
     Collected,
+    Destroyed,
     EndpointRecord,
     Event,
     Explanation,
     Invocation,
     Listener,
     ModelVersion,
+    Removed,
     RunRecord,
     TaskRecord,
 )
@@ -120,6 +122,10 @@ class FakeRuns:
         self.calls.append(("approve", run, task, who, reason, approved))
         return self.get(run)
 
+    def fetch(self, run: str, task: str, output: str, folder: Path) -> Path:
+        self.calls.append(("fetch", run, task, output, str(folder)))
+        return folder / "output.parquet"
+
     def stop(self, run: str) -> RunRecord:
         self.calls.append(("stop", run))
         return replace(self.get(run), status="stopped")
@@ -173,6 +179,10 @@ class FakeEndpoints:
         self.calls.append(("stop", name))
         return replace(self.get(name), status="stopped")
 
+    def rollback(self, name: str, who: str, reason: str) -> EndpointRecord:
+        self.calls.append(("rollback", name, who, reason))
+        return replace(self.get(name), version=2)
+
     def start(self, name: str) -> EndpointRecord:
         self.calls.append(("start", name))
         return self.get(name)
@@ -204,6 +214,11 @@ class World:
     error: BaseException | None = None
     started: list[tuple[Any, ...]] = field(default_factory=list)
     targets: list[tuple[str | None, str | None]] = field(default_factory=list)
+    asked: list[tuple[Any, ...]] = field(default_factory=list)
+    destroyed: Destroyed = field(
+        default_factory=lambda: Destroyed((Removed("endpoint", "churn-production"),), ("models, by --keep-data",))
+    )
+    rehearsed: TaskRecord = field(default_factory=lambda: task("fit", outputs=(FRAME,), values={"auc": 0.84}))
     spec: Any = None
     plan: Plan = field(
         default_factory=lambda: Plan(
@@ -228,7 +243,7 @@ class FakeProject:
     pipelines: tuple[str, ...] = ("churn",)
     targets: tuple[str, ...] = ("local", "aws")
 
-    def target(self, target: str | None, backend: str | None) -> Target:
+    def target(self, target: str | None, backend: str | None = None) -> Target:
         self.world.targets.append((target, backend))
         return Target(target or backend or "local", backend or "local", self.name, self.root)
 
@@ -243,6 +258,21 @@ class FakeChecked:
 @dataclass(frozen=True)
 class FakePrepared:
     warnings: tuple[Diagnostic, ...] = ()
+    pipeline: str = "churn"
+
+
+@dataclass(frozen=True)
+class FakePlanned:
+    plan: Plan
+    prepared: FakePrepared
+    offline: bool = False
+    seen_at: str = ""
+
+
+@dataclass(frozen=True)
+class FakePromoted:
+    source: ModelVersion
+    adopted: ModelVersion
 
 
 @dataclass(frozen=True)
@@ -290,8 +320,39 @@ def fake_operations(world: World, root: Path) -> dict[str, ModuleType]:
     def run(project: Any, target: Target, *rest: Any) -> RunRecord:
         return drive("run")(project, target, *announced(None, rest))
 
-    def deploy(project: Any, target: Target, *rest: Any) -> FakeDeployed:
+    def deploy(project: Any, target: Target, *rest: Any, prune: bool) -> FakeDeployed:
+        world.asked.append(("deploy", prune))
         return FakeDeployed(world.plan, drive("deploy")(project, target, *announced(world.plan, rest)))
+
+    def plan(project: Any, target: Target, pipeline: str | None, *, prune: bool, offline: bool) -> FakePlanned:
+        world.asked.append(("plan", pipeline, prune, offline))
+        return FakePlanned(
+            world.plan, FakePrepared(world.diagnostics), offline, "2024-05-06T07:08:09" if offline else ""
+        )
+
+    def save(project: Any, target: Target, planned: FakePlanned, path: Path) -> None:
+        world.asked.append(("save", path.name))
+
+    def apply(
+        project: Any, target: Target, pipeline: str | None, *, plan_file: Path | None, prune: bool, announce: Any
+    ) -> FakePlanned:
+        announce(FakePrepared(world.diagnostics), world.plan)
+        if isinstance(world.outcome, BaseException):
+            raise world.outcome
+        world.asked.append(("apply", pipeline, plan_file and plan_file.name, prune))
+        return FakePlanned(world.plan, FakePrepared(world.diagnostics))
+
+    def destroy(project: Any, target: Target, *, dry_run: bool, keep_data: bool) -> Destroyed:
+        world.asked.append(("destroy", dry_run, keep_data))
+        return replace(world.destroyed, dry_run=dry_run)
+
+    def rehearse(project: Any, target: Target, run: str, task_name: str, folder: Path) -> TaskRecord:
+        world.asked.append(("rehearse", run, task_name, str(folder)))
+        return world.rehearsed
+
+    def promote_into(source: Target, goal: Target, *rest: Any) -> FakePromoted:
+        world.asked.append(("promote_into", source.name, goal.name, *rest))
+        return FakePromoted(VERSION, replace(VERSION, version=1))
 
     listed = [
         FakeBackendInfo("local", "this machine", "cloudml-pipelines", True),
@@ -309,8 +370,10 @@ def fake_operations(world: World, root: Path) -> dict[str, ModuleType]:
             "rerun": drive("rerun"),
             "resume": drive("resume"),
             "deploy": deploy,
-            "plan": lambda *given: (world.plan, FakePrepared()),
+            "rehearse": rehearse,
         },
+        "world": {"plan": plan, "save": save, "apply": apply, "destroy": destroy},
+        "promote": {"promote_into": promote_into},
     }
     modules = {}
     for name, functions in contents.items():

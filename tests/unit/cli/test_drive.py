@@ -38,7 +38,7 @@ def test_run_passes_what_was_asked_for(world: World, cloudml: Invoke) -> None:
 
 @pytest.mark.parametrize("word", ["seed", "=1", "a b=1", "1x=2"])
 def test_a_parameter_has_a_name_and_a_value(world: World, cloudml: Invoke, word: str) -> None:
-    assert cloudml("run", "-p", word).code == 2
+    assert cloudml("run", "-p", word).code == 64
     assert world.started == []
 
 
@@ -156,8 +156,8 @@ def test_rerun_and_resume_take_the_last_run(world: World, cloudml: Invoke) -> No
 def test_stop_finds_out_what_is_meant(world: World, cloudml: Invoke) -> None:
     assert "run churn-1 is stopped" in cloudml("stop", "churn-1").out
     assert "endpoint churn-production is stopped" in cloudml("stop", "churn-production").out
-    assert cloudml("stop", "nothing").code == 2
+    assert cloudml("stop", "nothing").code == 64
     world.session.endpoints.records = [replace(ENDPOINT, name="churn-1")]
     both = cloudml("stop", "churn-1")
-    assert both.code == 2
+    assert both.code == 64
     assert "both a run and an endpoint" in both.err

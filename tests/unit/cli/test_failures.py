@@ -34,8 +34,8 @@ FINDINGS = [Diagnostic("CML101", "churn/a.py:3", "first", "do this"), Diagnostic
     [
         (SpecError(FINDINGS), 1),
         (StateError("the disk is full"), 1),
-        (NotFound("there is no run 'x'"), 2),
-        (BackendNotFound("no backend 'moon'"), 2),
+        (NotFound("there is no run 'x'"), 64),
+        (BackendNotFound("no backend 'moon'"), 64),
         (Refused("not approved"), 3),
         (MissingExtra("local", "optuna"), 4),
         (KeyboardInterrupt(), 130),
@@ -72,13 +72,13 @@ def test_an_error_as_json(world: World, cloudml: Invoke) -> None:
 
 
 @pytest.mark.parametrize("words", [["runs", "--limit", "many"], ["nonsense"], ["show", "--colour"], ["approve", "x"]])
-def test_wrong_usage_is_2_in_both_forms(world: World, cloudml: Invoke, words: list[str]) -> None:
+def test_wrong_usage_is_64_in_both_forms(world: World, cloudml: Invoke, words: list[str]) -> None:
     done = cloudml(*words)
-    assert done.code == 2
+    assert done.code == 64
     assert done.out == ""
     assert "--help" in done.err
     as_json = cloudml(*words, "--output", "json")
-    assert as_json.code == 2
+    assert as_json.code == 64
     assert as_json.json["error"]["diagnostics"][0]["code"] == "CML420"
 
 

@@ -21,7 +21,7 @@ def test_runs_when_there_are_none(world: World, cloudml: Invoke) -> None:
     world.session.runs.records = []
     assert "no runs yet" in cloudml("runs").out
     assert cloudml("runs", "-o", "json").json["runs"] == []
-    assert cloudml("show").code == 2
+    assert cloudml("show").code == 64
 
 
 def test_show_has_tree_parameters_artifacts_and_models(world: World, cloudml: Invoke) -> None:
@@ -54,9 +54,9 @@ def test_show_a_step(world: World, cloudml: Invoke) -> None:
 
 def test_a_misspelt_step_gets_a_proposal(world: World, cloudml: Invoke) -> None:
     done = cloudml("show", "last", "extarct")
-    assert done.code == 2
+    assert done.code == 64
     assert "did you mean 'extract'?" in done.err
-    assert cloudml("show", "nothing-7").code == 2
+    assert cloudml("show", "nothing-7").code == 64
 
 
 def test_logs_of_a_step(world: World, cloudml: Invoke) -> None:
@@ -73,7 +73,7 @@ def test_logs_of_an_endpoint(world: World, cloudml: Invoke) -> None:
 
 @pytest.mark.parametrize("words", [[], ["a", "b", "c"], ["extract", "-f", "-o", "json"], ["extract", "-f", "-n", "3"]])
 def test_logs_needs_a_step(world: World, cloudml: Invoke, words: list[str]) -> None:
-    assert cloudml("logs", *words).code == 2
+    assert cloudml("logs", *words).code == 64
 
 
 def test_why_tells_verdict_reasons_and_remedy(world: World, cloudml: Invoke) -> None:

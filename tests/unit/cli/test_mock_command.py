@@ -71,7 +71,7 @@ def test_a_missing_extra_is_told_with_its_command(cloudml: Invoke, monkeypatch: 
 )
 def test_wrong_options_are_refused_with_what_is_right(cloudml: Invoke, words: list[str], says: str) -> None:
     shown = cloudml("mock", *words)
-    assert shown.code == 2
+    assert shown.code == 64
     assert says in shown.err
 
 
@@ -79,14 +79,14 @@ def test_a_port_that_is_taken_is_told(cloudml: Invoke) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         shown = cloudml("mock", "sagemaker", "--port", str(port))
-    assert shown.code == 2
+    assert shown.code == 64
     assert f"port {port} cannot be had" in shown.err
 
 
 def test_a_state_path_that_is_no_folder_is_refused(cloudml: Invoke, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
-    assert cloudml("mock", "sagemaker", "--state", str(tmp_path / "file")).code == 2
-    assert cloudml("mock", "sagemaker", "--state", str(tmp_path / "file" / "below")).code == 2
+    assert cloudml("mock", "sagemaker", "--state", str(tmp_path / "file")).code == 64
+    assert cloudml("mock", "sagemaker", "--state", str(tmp_path / "file" / "below")).code == 64
 
 
 def descendants(pid: int) -> set[int]:

@@ -25,7 +25,7 @@ def test_models_lists_and_shows(world: World, cloudml: Invoke) -> None:
     assert cloudml("models", "churn/champion").out == detail, "an alias names a version"
     assert cloudml("models", "churn/3", "-o", "json").json["model"]["data"] == {"train": "sha256:ee"}
     assert "no models yet" in cloudml("models", "other").out
-    assert cloudml("models", "churn/9").code == 2
+    assert cloudml("models", "churn/9").code == 64
 
 
 def test_approve_a_version_or_a_waiting_step(world: World, cloudml: Invoke) -> None:
@@ -51,7 +51,7 @@ def test_who_approves_is_the_user_of_the_machine(
     "words", [["churn/3"], ["churn", "--reason", "x"], ["/3", "--reason", "x"], ["churn/", "--reason", "x"]]
 )
 def test_approve_needs_a_subject_and_a_reason(world: World, cloudml: Invoke, words: list[str]) -> None:
-    assert cloudml("approve", *words).code == 2
+    assert cloudml("approve", *words).code == 64
     assert world.session.models.calls == []
 
 
@@ -59,7 +59,7 @@ def test_promote(world: World, cloudml: Invoke) -> None:
     done = cloudml("promote", "churn/champion", "--to", "stable", "--reason", "a week old", "--as", "eva")
     assert done.code == 0
     assert world.session.models.calls == [("promote", "churn", 3, "stable", "eva", "a week old")]
-    assert cloudml("promote", "churn/3", "--to", "stable").code == 2
+    assert cloudml("promote", "churn/3", "--to", "stable").code == 64
 
 
 def test_endpoints(world: World, cloudml: Invoke) -> None:
@@ -74,8 +74,8 @@ def test_endpoints(world: World, cloudml: Invoke) -> None:
     assert "stopped" in cloudml("endpoints", "staging", "--stop").out
     assert cloudml("endpoints", "staging", "--start").code == 0
     assert world.session.endpoints.calls == [("stop", "staging"), ("start", "staging")]
-    assert cloudml("endpoints", "--stop").code == 2
-    assert cloudml("endpoints", "other").code == 2
+    assert cloudml("endpoints", "--stop").code == 64
+    assert cloudml("endpoints", "other").code == 64
     assert cloudml("endpoints", "staging", "-o", "json").json["endpoint"]["error"] == "crashed\nbadly"
 
 
@@ -96,11 +96,11 @@ def test_invoke_sends_and_prints(world: World, cloudml: Invoke, tmp_path: Path) 
 
 
 def test_invoke_with_the_rows_kept_beside_the_model(world: World, cloudml: Invoke) -> None:
-    assert cloudml("invoke", "churn-production", "--sample").code == 2, "there are none"
+    assert cloudml("invoke", "churn-production", "--sample").code == 64, "there are none"
     world.session.models.versions = [replace(VERSION, sample=({"plan": "a"}, {"plan": "b"}))]
     assert cloudml("invoke", "churn-production", "--sample").code == 0
     assert world.session.endpoints.calls[0][2] == b'{"instances": [{"plan": "a"}]}'
-    assert cloudml("invoke", "churn-production", "--sample", "--data", "{}").code == 2
+    assert cloudml("invoke", "churn-production", "--sample", "--data", "{}").code == 64
 
 
 def test_invoke_reads_stdin(world: World, cloudml: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,7 +126,7 @@ def test_an_answer_that_is_no_text(world: World, cloudml: Invoke) -> None:
 
 def test_a_request_file_that_is_not_there(world: World, cloudml: Invoke) -> None:
     done = cloudml("invoke", "churn-production", "--data", "@none.json")
-    assert done.code == 2
+    assert done.code == 64
     assert "none.json" in done.err
 
 
@@ -139,7 +139,7 @@ def test_backends_shows_the_broken_ones_too(world: World, cloudml: Invoke) -> No
 
 
 def test_gc_removes_only_when_told_so(world: World, cloudml: Invoke) -> None:
-    assert cloudml("gc").code == 2, "a program must say --yes"
+    assert cloudml("gc").code == 64, "a program must say --yes"
     assert ("collect", 50, False, False) not in world.session.calls
     looked = cloudml("gc", "--dry-run", "--verify", "--keep", "3")
     assert looked.out.startswith("would remove 12 artifacts (3.4 MB) and 2 runs")
@@ -153,7 +153,7 @@ def test_gc_removes_only_when_told_so(world: World, cloudml: Invoke) -> None:
 def test_completion_scripts(cloudml: Invoke, shell: str) -> None:
     script = cloudml("completion", shell).out
     assert "_CLOUDML_COMPLETE" in script
-    assert cloudml("completion", "powershell").code == 2
+    assert cloudml("completion", "powershell").code == 64
 
 
 def complete(words: str, number: int) -> list[str]:
@@ -166,7 +166,7 @@ def complete(words: str, number: int) -> list[str]:
 
 
 def test_the_shell_completes_commands_options_and_templates() -> None:
-    assert complete("cloudml de", 1) == ["deploy"]
+    assert complete("cloudml de", 1) == ["deploy", "destroy"]
     assert "--parallel" in complete("cloudml run --pa", 2)
     assert complete("cloudml init chu", 2) == ["churn"]
     assert complete("cloudml completion b", 2) == ["bash"]

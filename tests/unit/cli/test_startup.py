@@ -68,6 +68,6 @@ def test_python_m_cloudml_is_the_command(tmp_path: Path) -> None:
     unknown = subprocess.run(
         [sys.executable, "-m", "cloudml", "depoly"], capture_output=True, text=True, cwd=tmp_path, check=False
     )
-    assert unknown.returncode == 2
+    assert unknown.returncode == 64
     assert "did you mean 'cloudml deploy'?" in unknown.stderr
     assert "Traceback" not in unknown.stderr

@@ -15,7 +15,8 @@ from cloudml.operations import prepare as module
 from cloudml.operations.check import check
 from cloudml.operations.prepare import Prepared, prepare
 from cloudml.operations.project import load_project
-from cloudml.operations.run import deploy, plan, rerun, resume, run
+from cloudml.operations.run import deploy, rerun, resume, run
+from cloudml.operations.world import plan
 
 SOURCE = """
 import os
@@ -159,11 +160,11 @@ def test_run_deploy_resume_rerun_and_plan_work_together(place: Callable[[str], P
     here = place(SOURCE)
     project = load_project(here.root)
     target = project.target()
-    assert [change.action for change in plan(project, target, "pipeline")[0].changes] == ["create"]
+    assert [change.action for change in plan(project, target, "pipeline").plan.changes] == ["create"]
     deployed = deploy(project, target, "pipeline", {"value": 4})
     assert deployed.run is not None
     assert (deployed.run.status, deployed.run.tasks[0].values) == ("succeeded", {"output": 5})
-    assert not plan(project, target, "pipeline")[0].has_changes
+    assert not plan(project, target, "pipeline").plan.has_changes
     again = rerun(project, target, deployed.run.id)
     assert (again.parameters, again.tasks[0].status) == ({"value": 4}, "cached")
     assert resume(project, target, "last").id == again.id

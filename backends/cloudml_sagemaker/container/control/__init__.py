@@ -16,11 +16,16 @@ from cloudml_sagemaker.container.sources import Stored
 Made = dict[str, Any]
 """What an action puts out: by port, an artifact that is there already, or a JSON value."""
 
+REASON = "reason"
+"""Of what an action made: no output, but what it did in words."""
+
 _HOMES = {
     "decide": "decide",
     "items": "decide",
     "fail": "notify",
     "notify": "notify",
+    "monitor": "monitor",
+    "watch": "watch",
     "best": "best",
     "register": "register",
     "deploy": "deploy",
@@ -46,6 +51,7 @@ def act(step: Document, context: Context) -> Outcome:
 def _stored(made: Made, step: Document, context: Context) -> Outcome:
     ports = {port["name"]: port for port in step.get("outputs", ())}
     outputs, values = {}, {}
+    more = {REASON: made.pop(REASON)} if REASON in made else {}
     for name, value in made.items():
         if isinstance(value, Stored):
             outputs[name] = value
@@ -54,15 +60,16 @@ def _stored(made: Made, step: Document, context: Context) -> Outcome:
             continue
         values[name] = value
         if name in ports:
-            outputs[name] = _write(name, ports[name]["type"], value, context)
+            outputs[name] = write(name, ports[name]["type"], value, context)
     missing = [name for name in ports if name not in outputs]
     if missing:
         raise Refused(f"the action made no {', '.join(missing)}")
     metrics = {name: values[name] for name, port in ports.items() if port.get("mode") == "metrics" and name in values}
-    return Outcome("succeeded", outputs, values, metrics)
+    return Outcome("succeeded", outputs, values, metrics, more=more)
 
 
-def _write(name: str, type_name: str, value: Any, context: Context) -> Stored:
+def write(name: str, type_name: str, value: Any, context: Context) -> Stored:
+    """A JSON value as an artifact."""
     path = context.folder("made", name) / f"{name}.json"
     write_json(value, str(path))
     digest, size = measure(path)

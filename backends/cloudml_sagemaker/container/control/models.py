@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 from cloudml_sagemaker.container.conditions import NoChampion
-from cloudml_sagemaker.container.control.aws import client, get, is_missing
+from cloudml_sagemaker.container.control import decisions
+from cloudml_sagemaker.container.control.aws import client, get, is_missing, put_once
+from cloudml_sagemaker.container.control.registration import DOCUMENT, METRIC
 from cloudml_sagemaker.container.failure import Refused
 
 ALIAS = "cloudml:alias:"
-METRIC = "cloudml:metric:"
-DOCUMENT = "cloudml:document"
+_PARALLEL = 8
 
 
 @dataclass(frozen=True)
@@ -41,8 +43,7 @@ class Package:
     @property
     def approval(self) -> str:
         """`approved`, `pending` or `rejected`."""
-        words = {"Approved": "approved", "Rejected": "rejected"}
-        return words.get(self.document.get("ModelApprovalStatus", ""), "pending")
+        return decisions.approval(self.document)
 
     @property
     def metadata(self) -> dict[str, str]:
@@ -103,14 +104,25 @@ def _describe(group: str, version: int) -> dict[str, Any]:
 
 
 def versions(model: str, group: str) -> Iterator[Package]:
-    """All versions, the newest first."""
+    """All versions, the newest first; one that is deleted meanwhile is left out."""
     sagemaker = client("sagemaker")
     pages = sagemaker.get_paginator("list_model_packages").paginate(
-        ModelPackageGroupName=group, SortBy="CreationTime", SortOrder="Descending"
+        ModelPackageGroupName=group, SortBy="CreationTime", SortOrder="Descending", PaginationConfig={"PageSize": 100}
     )
-    for page in pages:
-        for one in page["ModelPackageSummaryList"]:
-            yield Package(model, group, sagemaker.describe_model_package(ModelPackageName=one["ModelPackageArn"]))
+
+    def described(arn: str) -> dict[str, Any] | None:
+        try:
+            found: dict[str, Any] = sagemaker.describe_model_package(ModelPackageName=arn)
+        except Exception as error:
+            if is_missing(error):
+                return None
+            raise
+        return found
+
+    with ThreadPoolExecutor(_PARALLEL) as pool:
+        for page in pages:
+            arns = [one["ModelPackageArn"] for one in page["ModelPackageSummaryList"]]
+            yield from (Package(model, group, one) for one in pool.map(described, arns) if one is not None)
 
 
 def group_arn(group: str, model: str) -> str:
@@ -130,23 +142,51 @@ def bearer(group: str, alias: str) -> int | None:
         arn = group_arn(group, group)
     except Refused:
         return None
+    return aliases(_tags(arn)).get(alias)
+
+
+def aliases(tags: dict[str, str]) -> dict[str, int]:
+    """The versions by alias, of the tags of a group; a tag whose value is no number names none."""
+    return {
+        key.removeprefix(ALIAS): int(value)
+        for key, value in tags.items()
+        if key.startswith(ALIAS) and value.isdecimal() and value.isascii()
+    }
+
+
+def _tags(arn: str) -> dict[str, str]:
     pages = client("sagemaker").get_paginator("list_tags").paginate(ResourceArn=arn)
-    found = [tag["Value"] for page in pages for tag in page["Tags"] if tag["Key"] == ALIAS + alias]
-    return int(found[0]) if found else None
+    return {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
 
 
-def promote(package: Package, alias: str) -> None:
-    """Move the alias to the version; whoever bore it before does so no longer."""
+def promote(package: Package, alias: str, who: str = "cloudml", reason: str = "") -> None:
+    """Move the alias to the version, and keep who did it and why; whoever bore it before does so no longer."""
+    arn = group_arn(package.group, package.model)
+    if aliases(_tags(arn)).get(alias) == package.version:
+        return
+    record = package.metadata.get(DOCUMENT)
+    if record:  # written first: an alias never moves without a trace
+        made = decisions.Decision.now(f"promoted to {alias}", who, reason)
+        folder = f"{decisions.home(package.document, '')}/{decisions.label(package.document)}"
+        put_once(f"{folder}/{made.key()}", made.content())
     tags = [{"Key": ALIAS + alias, "Value": str(package.version)}]
-    client("sagemaker").add_tags(ResourceArn=group_arn(package.group, package.model), Tags=tags)
+    client("sagemaker").add_tags(ResourceArn=arn, Tags=tags)
 
 
 def champion(wanted: dict[str, Any]) -> float:
     """The metric of the version that bears an alias. Raises NoChampion: none does, or it lacks the metric."""
     model, alias, metric = wanted["model"], wanted["alias"], wanted["metric"]
     version = bearer(wanted["group"], alias)
-    value = None if version is None else find({**wanted, "version": version}).metadata.get(METRIC + metric)
+    value = None if version is None else _metric(find({**wanted, "version": version}), metric)
     if value is None:
         message = f"no version of {model} bears the alias {alias} with a metric {metric}"
         raise NoChampion(message, wanted["missing"] == "pass")
-    return float(value)
+    return value
+
+
+def _metric(package: Package, name: str) -> float | None:
+    """From the metadata, or from the record: the metadata has no room for many metrics."""
+    found = package.metadata.get(METRIC + name)
+    if found is None:
+        found = package.registration().get("metrics", {}).get(name)
+    return None if found is None else float(found)

@@ -5,20 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
+import time
+import uuid
 from typing import Any
 
 from cloudml.runtime.verification import sample_of
 from cloudml_sagemaker.container.context import Context, Document
-from cloudml_sagemaker.container.control import Made, archive, models
-from cloudml_sagemaker.container.control.aws import client, put_once, told
+from cloudml_sagemaker.container.control import Made, archive, decisions, models, registration
+from cloudml_sagemaker.container.control.aws import client, is_missing, put_once, told
 from cloudml_sagemaker.container.failure import Refused
 from cloudml_sagemaker.container.sources import Stored
 
 SAMPLE_ROWS = 20
-METADATA = 50
-"""Entries of CustomerMetadataProperties (API reference); values have 256 characters."""
-_APPROVAL = {"approved": "Approved", "pending": "PendingManualApproval"}
-_TYPES = ["application/json", "application/jsonlines", "text/csv"]
+PAUSES = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
+"""Seconds between two looks for a version that was just made."""
 
 
 def register(action: Document, context: Context) -> Made:
@@ -36,7 +36,7 @@ def register(action: Document, context: Context) -> Made:
     name, group = action["model_name"], action["group"]
     models.group_arn(group, name)
     for known in models.versions(name, group):
-        if known.metadata.get("cloudml:origin") == origin:
+        if known.metadata.get(registration.ORIGIN) == origin:
             sys.stdout.write(f"cloudml: {name}/{known.version} exists already\n")
             return {"version": known.reference()}
     return {"version": _add(action, context, model, metrics, origin).reference()}
@@ -65,32 +65,37 @@ def _add(action: Document, context: Context, model: Stored, metrics: dict[str, f
     packed = context.folder("register") / "model.tar.gz"
     archive.pack(packed, model.path, served, context.library, context.project)
     digest = archive.digest(packed)
-    prefix = f"{_prefix(action, context)}/models/{action['model_name']}"
-    data = f"{prefix}/{digest}/model.tar.gz"
+    prefix = f"{_prefix(action, context)}/models/{action['model_name']}/{digest}"
+    data = f"{prefix}/model.tar.gz"
     put_once(data, packed)
-    facts = {**model.document(), "metrics": metrics, "sample": sample, "run": context.run, "origin": origin,
-             "step": _maker(action), "predictor": action.get("predictor"), "summary": action.get("summary", ""),
-             "code": action.get("code", ""), "tags": action.get("tags", {})}  # fmt: skip
-    document = f"{prefix}/{digest}/{origin}/{_name_of(facts)}.json"
+    facts = {
+        **model.document(), "metrics": metrics, "sample": sample, "run": context.run, "origin": origin,
+        "archive": digest, **_lineage(action, model), "predictor": action.get("predictor"),
+        "predictor_code": action.get("code", ""), "summary": action.get("summary", ""), "tags": action.get("tags", {}),
+        "approval": action.get("approval", decisions.APPROVED),
+    }  # fmt: skip
+    document = f"{prefix}/{origin}/{registration.record_name(facts)}"
     put_once(document, json.dumps(facts, sort_keys=True).encode())
-    statistics = f"{prefix}/{digest}/{origin}/metrics.json"
+    statistics = f"{prefix}/{origin}/metrics.json"
     put_once(statistics, json.dumps(metrics, sort_keys=True).encode())
-    arn = _create(action, data, statistics, _metadata(facts, document), origin)
-    package = client("sagemaker").describe_model_package(ModelPackageName=arn)
-    return models.Package(action["model_name"], action["group"], package)
+    environment = {"SAGEMAKER_PROGRAM": "inference.py", "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code"}
+    types = {"SupportedContentTypes": registration.TYPES, "SupportedResponseMIMETypes": registration.TYPES}
+    wanted = registration.request(
+        action["group"], {"Image": action["image"], "ModelDataUrl": data, "Environment": environment}, types,
+        statistics, decisions.STATUS[facts["approval"]], registration.metadata(facts, document), facts["summary"],
+    )  # fmt: skip
+    return models.Package(action["model_name"], action["group"], _create(wanted))
 
 
 def _prefix(action: Document, context: Context) -> str:
     return str(action.get("prefix") or context.step["prefix"]).rstrip("/")
 
 
-def _name_of(facts: dict[str, Any]) -> str:
-    return "registration-" + hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def _maker(action: Document) -> str:
+def _lineage(action: Document, model: Stored) -> Document:
+    """What the model was made of: the step, its code, the data and the arguments it was given."""
     source = action.get("source") or {}
-    return str(source.get("step") or action["model"].get("member") or action["model"].get("input", ""))
+    maker = source.get("step") or action["model"].get("member") or action["model"].get("input", "")
+    return {"step": str(maker), "code": source.get("code", ""), "data": {}, "parameters": {}, **model.lineage}
 
 
 def _sample(action: Document, context: Context) -> list[dict[str, Any]]:
@@ -102,35 +107,31 @@ def _sample(action: Document, context: Context) -> list[dict[str, Any]]:
     return sample_of(read_value(str(found.path), "polars.DataFrame", found.format), SAMPLE_ROWS)
 
 
-def _metadata(facts: dict[str, Any], document: str) -> dict[str, str]:
-    own = {f"cloudml:{name}": str(facts[name]) for name in ("digest", "origin", "run", "step", "format", "filename")}
-    own |= {models.DOCUMENT: document, "cloudml:predictor": str(facts["predictor"] or "")}
-    own |= {f"cloudml:tag:{name}": value for name, value in facts["tags"].items()}
-    numbers = {models.METRIC + name: repr(value) for name, value in facts["metrics"].items()}
-    together = {name: value for name, value in {**own, **numbers}.items() if value}
-    return {name: value[:256] for name, value in list(together.items())[:METADATA]}
+def _create(wanted: dict[str, Any]) -> dict[str, Any]:
+    """The package as AWS describes it. Raises Refused: SageMaker does not take it."""
+    sagemaker = client("sagemaker")
+    for after in ("", uuid.uuid4().hex):
+        try:
+            made = sagemaker.create_model_package(**wanted, ClientToken=registration.token(wanted, after))
+        except Exception as error:
+            raise Refused(f"the version was not registered: {told(error)}") from error
+        found = _described(sagemaker, made["ModelPackageArn"])
+        if found is not None:
+            return found
+        # AWS knows the token, but the version that it made was deleted since; it is wanted anew.
+    raise Refused(f"the version {made['ModelPackageArn']} was registered, and is gone again")
 
 
-def _create(action: Document, data: str, statistics: str, metadata: dict[str, str], origin: str) -> str:
-    container = {
-        "Image": action["image"],
-        "ModelDataUrl": data,
-        "Environment": {"SAGEMAKER_PROGRAM": "inference.py", "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code"},
-    }
-    request: dict[str, Any] = {
-        "ModelPackageGroupName": action["group"],
-        "InferenceSpecification": {
-            "Containers": [container], "SupportedContentTypes": _TYPES, "SupportedResponseMIMETypes": _TYPES,
-        },
-        "ModelMetrics": {"ModelQuality": {"Statistics": {"ContentType": "application/json", "S3Uri": statistics}}},
-        "ModelApprovalStatus": _APPROVAL[action.get("approval", "approved")],
-        "CustomerMetadataProperties": metadata,
-        # The token is of this very request: an answer that is lost and asked for again makes one version.
-        "ClientToken": hashlib.sha256(f"{origin}{sorted(metadata.items())}".encode()).hexdigest()[:36],
-    }  # fmt: skip
-    if action.get("summary"):
-        request["ModelPackageDescription"] = action["summary"][:1024]
-    try:
-        return str(client("sagemaker").create_model_package(**request)["ModelPackageArn"])
-    except Exception as error:
-        raise Refused(f"the version was not registered: {told(error)}") from error
+def _described(sagemaker: Any, arn: str) -> dict[str, Any] | None:
+    """A package that was just made, which AWS may show only after a while; None when it does not."""
+    for pause in (*PAUSES, None):
+        try:
+            found: dict[str, Any] = sagemaker.describe_model_package(ModelPackageName=arn)
+        except Exception as error:
+            if not is_missing(error):
+                raise
+        else:
+            return found
+        if pause is not None:
+            time.sleep(pause)
+    return None

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from cloudml.backend.port import RunOptions
-from cloudml.backend.records import Collected, Event, Listener, RunRecord, TaskRecord
+from cloudml.backend.records import Collected, Destroyed, Event, Listener, RunRecord, TaskRecord
 from cloudml.errors import NotFound, Refused
-from cloudml.plan import Resource
+from cloudml.plan import Observed, Plan, Resource
 
 
 class ToySession:
@@ -25,11 +25,14 @@ class ToySession:
         self.runs = ToyRuns(state)
         self.models = self.endpoints = Nothing()
 
-    def observe(self) -> list[Resource]:
+    def observe(self, resources: Sequence[Resource]) -> list[Observed]:
         return []
 
-    def apply(self, resources: Sequence[Resource]) -> None:
+    def apply(self, resources: Sequence[Resource], plan: Plan) -> None:
         """A pipeline needs nothing to exist before it runs."""
+
+    def destroy(self, dry_run: bool, keep_data: bool) -> Destroyed:
+        return Destroyed((), ("a toy keeps its runs in .toy",), dry_run)
 
     def collect(self, keep_runs: int, dry_run: bool, verify: bool) -> Collected:
         return Collected(objects=0, bytes=0, runs=0, dry_run=dry_run)

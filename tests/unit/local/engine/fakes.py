@@ -95,7 +95,7 @@ class Bench:
         self.database = Database(folder / "state.db")
         self.journal = Journal(self.database)
         self.store = Store(folder / "objects")
-        self.registry = Registry(self.journal, self.store)
+        self.registry = Registry(self.journal, self.store, folder / "bundles")
         self.events: list[Event] = []
 
     def create(self, pipeline: spec.Pipeline) -> str:

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
+from cloudml.backend.parameters import bind_parameters
 from cloudml.errors import SpecError
 from cloudml_local.engine.attempts import Outcome, conclude, failure, retryable, tail
 from cloudml_local.engine.graph import Graph
 from cloudml_local.engine.key import differences, key_of, key_parts
 from cloudml_local.engine.values import Resolver, Unresolved
 from cloudml_local.engine.workers import Exit
-from cloudml_local.parameters import bind_parameters
 from cloudml_local.state.store import Store
 
 READS: dict[str, Any] = {

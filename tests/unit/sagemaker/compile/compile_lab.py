@@ -48,6 +48,11 @@ class Compiled:
         return found
 
     @property
+    def parameters(self) -> list[dict[str, Any]]:
+        """The declared parameters, without the salts that every definition has."""
+        return [one for one in self.definition["Parameters"] if not one["Name"].startswith("cloudml-")]
+
+    @property
     def top(self) -> list[str]:
         """The names of the steps at the top."""
         return [step["Name"] for step in self.definition["Steps"]]

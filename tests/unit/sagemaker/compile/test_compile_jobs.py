@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
-from compile_lab import RUN, TARGET, compiled, job, literal, out, pipeline, project_sources, target
+from compile_lab import RUN, TARGET, Compiled, compiled, job, literal, out, pipeline, project_sources, target
 
 from cloudml import spec
 from cloudml.errors import SpecError
@@ -23,8 +25,42 @@ def test_a_chain_is_handed_over_by_property_references() -> None:
     application = made.arguments("numbers")["AppSpecification"]
     assert application["ContainerEntrypoint"] == ["python3", "/opt/ml/processing/input/cloudml/start.py"]
     values = ["parameters.count", {"Get": "Parameters.count"}]
-    assert application["ContainerArguments"] == ["--set", {"Std:Join": {"On": "=", "Values": values}}]
-    assert made.definition["Parameters"] == [{"Name": "count", "Type": "Integer", "DefaultValue": 4}]
+    salt = ["fresh", {"Get": "Parameters.cloudml-fresh"}]
+    joins = [{"Std:Join": {"On": "=", "Values": one}} for one in (salt, values)]
+    assert application["ContainerArguments"] == ["--set", joins[0], "--set", joins[1]]
+    assert made.parameters == [{"Name": "count", "Type": "Integer", "DefaultValue": 4}]
+
+
+def told(made: Compiled, step: str) -> dict[str, object]:
+    """What a processing step is told by `--set`."""
+    words = made.arguments(step)["AppSpecification"].get("ContainerArguments", [])
+    pairs = [word["Std:Join"]["Values"] for word in words if isinstance(word, dict)]
+    return dict(pairs)
+
+
+def test_a_run_can_ask_for_everything_anew() -> None:
+    """Developer guide, pipelines-caching: ContainerArguments are compared, so that another salt finds nothing."""
+    made = compiled(
+        pipeline(job("a", ("value", literal(1))), job("b", ("value", out("a")), cache=spec.Cache(enabled=False)))
+    )
+    assert told(made, "a") == {"fresh": {"Get": "Parameters.cloudml-fresh"}}
+    assert told(made, "b") == {"run.id": RUN}, "what is never reused needs no salt, and may know its run"
+    own = {one["Name"]: one["DefaultValue"] for one in made.definition["Parameters"]}
+    assert own == {"cloudml-fresh": "same", "cloudml-content": "same"}
+
+
+def test_what_reads_files_from_outside_is_told_what_they_hold() -> None:
+    made = compiled("sample_jobs:external")
+    assert told(made, "read_file")["content"] == {"Get": "Parameters.cloudml-content"}
+    assert "content" not in told(compiled("sample_flow:chain"), "total")
+
+
+def test_a_definition_keeps_what_sagemaker_has_no_words_for() -> None:
+    """The published schema has Metadata as a map; here of texts, in which the declared parameters travel."""
+    found = json.loads(compiled("sample_flow:chain").definition["Metadata"]["cloudml"])
+    assert (found["format"], found["pipeline"]) == (1, "chain")
+    [count] = found["parameters"]
+    assert (count["name"], count["type"], count["default"], count["required"]) == ("count", "int", 4, False)
 
 
 def test_step_json_says_what_the_function_takes() -> None:
@@ -131,7 +167,7 @@ def test_a_path_parameter_is_an_input_from_s3() -> None:
     document = made.step_json("read_file")
     assert document["sources"] == {"in-0": {"form": "external"}}
     assert document["inputs"][0]["from"]["external"] == "in-0"
-    assert made.definition["Parameters"] == [{"Name": "path", "Type": "String"}]
+    assert made.parameters == [{"Name": "path", "Type": "String"}]
 
 
 def test_outputs_whose_names_begin_alike_are_told_apart() -> None:
@@ -205,11 +241,9 @@ def test_code_is_named_by_what_it_holds(tmp_path: object) -> None:
 def test_the_time_of_the_run_as_default_of_a_parameter() -> None:
     parameter = spec.Parameter(name="day", type="str", default=spec.RunRef(field="time", format="%Y-%m-%d"))
     made = compiled(pipeline(job("a", ("value", spec.ParameterRef(name="day"))), parameters=(parameter,)))
-    assert made.definition["Parameters"] == [{"Name": "day", "Type": "String", "DefaultValue": "cloudml:run-time"}]
+    assert made.parameters == [{"Name": "day", "Type": "String", "DefaultValue": "cloudml:run-time"}]
     assert made.step_json("a")["arguments"]["value"]["run_time_format"] == "%Y-%m-%d"
-    assert {"Get": "Execution.StartDateTime"} in made.arguments("a")["AppSpecification"]["ContainerArguments"][3][
-        "Std:Join"
-    ]["Values"]
+    assert told(made, "a")["run.time"] == {"Get": "Execution.StartDateTime"}
 
 
 def test_what_the_whole_pipeline_may_not_ask() -> None:

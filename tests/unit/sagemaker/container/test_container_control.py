@@ -179,7 +179,7 @@ def test_notify_publishes_to_the_topics_of_its_channels(aws: Cloud) -> None:
     queue = aws.client("sqs").create_queue(QueueName="q")["QueueUrl"]
     arn = aws.client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     aws.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
-    alerts = [{"name": "ops", "TopicArn": topic}, {"name": "log"}]
+    alerts = [{"name": "ops", "channel": "email", "TopicArn": topic}, {"name": "log", "channel": "log"}]
     action = {"name": "notify", "alerts": alerts, "message": "auc {auc:.2f}",
               "arguments": {"auc": {"input": "s", "port": "s", "field": "auc"}}}  # fmt: skip
     ok(aws.act(action, s={"auc": 0.756}))
@@ -193,8 +193,8 @@ def test_a_fail_action_ends_the_job_with_its_message(aws: Cloud) -> None:
 
 
 def endpoint(**more: Any) -> dict[str, Any]:
-    return {"name": "churn", "EndpointName": "shop-churn", "VariantName": "main", "InstanceType": "ml.m5.large",
-            "InitialInstanceCount": 1, "role": ROLE, "provision_timeout": 60, **more}  # fmt: skip
+    variant = {"VariantName": "main", "InstanceType": "ml.m5.large", "InitialInstanceCount": 1}
+    return {"name": "churn", "EndpointName": "shop-churn", "variant": variant, "model": {"role": ROLE}, **more}
 
 
 def deploying(version: dict[str, Any], **more: Any) -> dict[str, Any]:

@@ -50,7 +50,9 @@ def test_the_first_failing_line_of_the_project_is_the_message(processing: Lab) -
     done = processing.run({"function": "steps:broken", "outputs": [port("output", "int")]})
     assert done.returncode == 1
     number = 1 + processing.project["steps.py"].splitlines().index('    raise ValueError(f"count is {count}")')
-    assert processing.message() == f"ValueError: count is 0 (steps.py:{number})\n"
+    first, second, *trace = processing.message().splitlines()
+    assert first == f"ValueError: count is 0 (steps.py:{number})"
+    assert (second, trace[-1]) == ("cloudml-class: error", "ValueError: count is 0")
     assert processing.result()["status"] == "failed"
     assert processing.result()["failure"]["exception"] == "ValueError"
 
@@ -221,10 +223,11 @@ def test_a_checkpointed_step_gets_sagemakers_folder(training: Lab) -> None:
 
 def test_a_guard_that_differs_skips_the_step_and_marks_its_outputs(processing: Lab, lab: Any) -> None:
     processing.artifact(processing.input("in-0"), "holds", False)
-    guard = {"input": "in-0", "port": "holds", "equals": True}
+    guard = {"input": "in-0", "port": "holds", "equals": True, "condition": "better"}
     done = processing.run({**ADD, "guards": [guard]})
     assert done.returncode == 0, done.stderr
     assert processing.result()["status"] == "skipped"
+    assert processing.result()["reason"] == "better was false"
     assert processing.record("output")["skipped"] is True
     after = lab("after")
     shutil.copytree(processing.outputs / "output", after.input("in-0"), dirs_exist_ok=True)

@@ -1,4 +1,4 @@
-"""Run parameters: declared types, what was given, and all that is wrong with it at once."""
+"""Run parameters, the same for every backend: declared types, what was given, and all that is wrong with it at once."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""The least that each identity must be allowed, derived from what a project compiles to."""

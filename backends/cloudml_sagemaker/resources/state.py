@@ -1,0 +1,257 @@
+"""What was applied, remembered in S3: one object for each pipeline, written only by whoever saw its last content.
+
+    s3://bucket/prefix/cloudml.json                   whose prefix it is
+    s3://bucket/prefix/state/<pipeline in AWS>.json   what was applied; while an apply is under way, its journal
+
+S3's conditional writes (If-Match, If-None-Match: S3 user guide, "Conditional requests") let one of two writers win.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from cloudml.errors import Refused, StateError
+from cloudml.plan import Resource, canonical
+from cloudml_sagemaker.refusals import AwsError
+from cloudml_sagemaker.resources import job_code
+from cloudml_sagemaker.resources.kind import World
+from cloudml_sagemaker.resources.tags import in_parallel
+
+FORMAT = 1
+OWNER = "cloudml.json"
+FOLDER = "state"
+_LOST_RACE = ("PreconditionFailed", "ConditionalRequestConflict", "412")
+_UNMET = frozenset({"missing"})
+
+
+@dataclass(frozen=True)
+class Applied:
+    """A resource as it was applied; of job code only what tells versions apart."""
+
+    kind: str
+    name: str
+    digest: str
+    document: dict[str, Any]
+
+    @classmethod
+    def of(cls, resource: Resource) -> Applied:
+        """What is remembered of a resource."""
+        code = resource.kind == job_code.KIND
+        document = job_code.brief(resource.document) if code else resource.document
+        return cls(resource.kind, resource.name, resource.digest, document)
+
+    def resource(self) -> Resource:
+        """As it was declared. Of job code the digest is right, the document an outline."""
+        return Resource(self.kind, self.name, self.document, self.digest)
+
+
+@dataclass(frozen=True)
+class Step:
+    """A change that an apply is about to make: `digest` is what the resource becomes, empty when it goes."""
+
+    action: str
+    kind: str
+    name: str
+    digest: str = ""
+
+
+@dataclass(frozen=True)
+class Pending:
+    """The journal of an apply. `beat`: seconds since 1970 of its last sign of life; `failed`: why it ended early."""
+
+    id: str
+    by: str
+    host: str
+    pid: int
+    at: str
+    beat: float
+    changes: tuple[Step, ...]
+    done: tuple[Step, ...] = ()
+    failed: str = ""
+
+    def open(self) -> tuple[Step, ...]:
+        """What is not known to be done."""
+        return tuple(step for step in self.changes if step not in self.done)
+
+
+@dataclass(frozen=True)
+class State:
+    """The object's content, and the tag by which S3 knows this version of it; empty when there is none."""
+
+    applied: tuple[Applied, ...] = ()
+    pending: Pending | None = None
+    at: str = ""
+    by: str = ""
+    cloudml: str = ""
+    botocore: str = ""
+    etag: str = ""
+
+    def of(self, kind: str, name: str) -> Applied | None:
+        """What was applied under that name."""
+        return next((one for one in self.applied if (one.kind, one.name) == (kind, name)), None)
+
+    def with_applied(self, made: Sequence[Applied], gone: Sequence[tuple[str, str]] = ()) -> State:
+        """These in the place of what had their names, and those gone."""
+        kept = {(one.kind, one.name): one for one in self.applied} | {(one.kind, one.name): one for one in made}
+        return replace(self, applied=tuple(one for key, one in kept.items() if key not in gone))
+
+
+def name_of(resources: Sequence[Resource]) -> str:
+    """The name of the pipeline in AWS that these belong to: not that of a monitor's own pipeline."""
+    for one in resources:
+        labels = {tag["Key"] for tag in one.document.get("Tags", ())} if one.kind == "pipeline" else {"cloudml:monitor"}
+        if "cloudml:monitor" not in labels:
+            return one.name
+    raise ValueError("no pipeline is among the resources")
+
+
+def read(world: World, name: str) -> State:
+    """The state of a pipeline; an empty one when there is none. Raises AwsError, StateError."""
+    found = _get(world, _key(world, name))
+    return State() if found is None else _parsed(*found, _key(world, name))
+
+
+def others(world: World, name: str) -> Iterator[State]:
+    """The states of the target's other pipelines."""
+    prefix = f"{world.place.prefix}/{FOLDER}/"
+    listed = world.client.pages("s3", "ListObjectsV2", "Contents", Bucket=world.place.bucket, Prefix=prefix)
+    keys = [one["Key"] for one in listed if one["Key"] != _key(world, name)]
+    for key, found in zip(keys, in_parallel(lambda key: _get(world, key), keys), strict=True):
+        if found is not None:
+            yield _parsed(*found, key)
+
+
+def write(world: World, name: str, state: State) -> State:
+    """Put a state in the place of the version that it was made from; the state as it lies there now.
+
+    Raises Refused (CML531) when somebody else has written since, AwsError.
+    """
+    key = _key(world, name)
+    body = _text(state).encode()
+    condition = {"IfMatch": state.etag} if state.etag else {"IfNoneMatch": "*"}
+    try:
+        etag = world.client.call("s3", "PutObject", Bucket=world.place.bucket, Key=key, Body=body, **condition)["ETag"]
+    except AwsError as error:
+        if error.provider_code not in _LOST_RACE and not (state.etag and error.kind in _UNMET):
+            raise
+        found = _get(world, key)
+        if found is None or found[0] != body:  # else our own write, whose answer was lost
+            raise moved(name, None if found is None else _parsed(*found, key)) from error
+        etag = found[1]
+    return replace(state, etag=etag)
+
+
+def moved(name: str, found: State | None) -> Refused:
+    """The refusal for who comes second."""
+    pending = found.pending if found is not None else None
+    who = (pending.by if pending else found.by if found else "") or "somebody else"
+    doing = f"applies since {pending.at}" if pending else "has applied meanwhile"
+    return Refused(
+        f"{who} {doing}",
+        code="CML531",
+        where=f"pipeline {name}",
+        hint="wait until that is over, then plan again: what it made is left as it is",
+    )
+
+
+def claim(world: World) -> None:
+    """Mark the target's prefix as this project's and target's. Raises Refused (CML532) when it is another's."""
+    check_owner(world)
+    for above in _above(world.place.prefix):
+        _refuse_other(world, above)
+    mark = {"project": world.place.project, "target": world.place.target}
+    key = f"{world.place.prefix}/{OWNER}"
+    try:
+        world.client.call(
+            "s3", "PutObject", Bucket=world.place.bucket, Key=key, Body=canonical(mark).encode(), IfNoneMatch="*"
+        )
+    except AwsError as error:
+        if error.kind == "missing":
+            raise AwsError(
+                "missing",
+                error.operation,
+                error.provider_code,
+                f"there is no bucket {world.place.bucket}",
+                hint=f"make it: aws s3 mb s3://{world.place.bucket} --region {world.place.region}",
+            ) from error
+        if error.provider_code not in _LOST_RACE:
+            raise
+        check_owner(world)
+
+
+def check_owner(world: World) -> bool:
+    """Whether the prefix bears this target's mark; False when it bears none. Raises Refused (CML532)."""
+    return _refuse_other(world, world.place.prefix)
+
+
+def _refuse_other(world: World, prefix: str) -> bool:
+    owner = owner_at(world, f"{prefix}/{OWNER}")
+    if owner is None:
+        return False
+    if owner != (world.place.project, world.place.target):
+        raise Refused(
+            f"it belongs to project {owner[0]}, target {owner[1]}",
+            code="CML532",
+            where=f"s3://{world.place.bucket}/{prefix}/",
+            hint=f"give target {world.place.target} another prefix in cloudml.toml",
+        )
+    return True
+
+
+def owner_at(world: World, key: str) -> tuple[str, str] | None:
+    """Project and target that an owner's mark names; None when there is no such mark."""
+    found = _get(world, key)
+    if found is None:
+        return None
+    try:
+        document = json.loads(found[0])
+        return str(document["project"]), str(document["target"])
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _above(prefix: str) -> list[str]:
+    parts = prefix.split("/")
+    return ["/".join(parts[:count]) for count in range(1, len(parts))]
+
+
+def _key(world: World, name: str) -> str:
+    return f"{world.place.prefix}/{FOLDER}/{name}.json"
+
+
+def _get(world: World, key: str) -> tuple[bytes, str] | None:
+    """Content and ETag of an object. They belong together: one request gives both."""
+    found = world.client.find("s3", "GetObject", Bucket=world.place.bucket, Key=key)
+    return None if found is None else (found["Body"].read(), found["ETag"])
+
+
+def _text(state: State) -> str:
+    document = {key: value for key, value in asdict(state).items() if key != "etag"}
+    return canonical({"format": FORMAT, **document})
+
+
+def _parsed(content: bytes, etag: str, key: str) -> State:
+    try:
+        document: Mapping[str, Any] = json.loads(content)
+        if document["format"] != FORMAT:
+            raise StateError(
+                f"the state {key} has format {document['format']}", hint="it was written by a newer cloudml: use that"
+            )
+        fields = {name: document.get(name, "") for name in ("at", "by", "cloudml", "botocore")}
+        applied = tuple(Applied(**one) for one in document["applied"])
+        return State(applied, _pending(document["pending"]), **fields, etag=etag)
+    except (ValueError, KeyError, TypeError) as error:
+        raise StateError(
+            f"the state {key} cannot be read: {error}",
+            hint="remove that object: the next apply finds by their tags what is there",
+        ) from error
+
+
+def _pending(document: Mapping[str, Any] | None) -> Pending | None:
+    if document is None:
+        return None
+    steps = {name: tuple(Step(**one) for one in document[name]) for name in ("changes", "done")}
+    return Pending(**{**document, **steps})

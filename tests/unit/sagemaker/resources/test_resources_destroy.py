@@ -1,0 +1,227 @@
+"""Destroy: everything of ours goes, and nothing else, however much alike it looks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+from resources_lab import Lab, named
+
+from cloudml.errors import Refused
+from cloudml_sagemaker import names
+from cloudml_sagemaker.resources import leftovers, tags
+
+EMPTY = {
+    "objects": [],
+    "pipelines": [],
+    "groups": [],
+    "models": [],
+    "configs": [],
+    "queues": [],
+    "schedules": [],
+    "schedule_groups": [],
+}
+
+
+def service(lab: Lab) -> str:
+    """The name of what a deploy step made."""
+    return f"{names.resource(lab.project, lab.target, 'service')}-1-0a1b2c3d"
+
+
+def served(lab: Lab, name: str, identity: dict[str, str] | None = None) -> None:
+    """A model and a configuration as a deploy step leaves them; without tags when there is no identity."""
+    labels = tags.listed(identity or {})
+    image = {"Image": "123456789012.dkr.ecr.us-east-1.amazonaws.com/i:1"}
+    role = "arn:aws:iam::123456789012:role/ml"
+    lab.client.call(
+        "sagemaker", "CreateModel", ModelName=name, ExecutionRoleArn=role, PrimaryContainer=image, Tags=labels
+    )
+    variant = {"VariantName": "main", "ModelName": name, "InstanceType": "ml.m5.large", "InitialInstanceCount": 1}
+    lab.client.call(
+        "sagemaker", "CreateEndpointConfig", EndpointConfigName=name, ProductionVariants=[variant], Tags=labels
+    )
+
+
+def identity(lab: Lab) -> dict[str, str]:
+    return {"cloudml:project": lab.project, "cloudml:target": lab.target}
+
+
+def put(lab: Lab, key: str, content: bytes = b"x") -> None:
+    lab.client.call("s3", "PutObject", Bucket="data", Key=key, Body=content)
+
+
+def everything(lab: Lab) -> None:
+    """A deployment that was used: a version, a model in service once, data of runs."""
+    resources = lab.resources()
+    lab.apply(resources)
+    lab.version(named(resources, "model_group").name)
+    served(lab, service(lab), identity(lab))
+    for folder in ("runs/abc", "models/m", "checkpoints/c", "capture/e", "monitors/m", "endpoints"):
+        put(lab, f"{lab.place.prefix}/{folder}/file.json")
+
+
+def test_nothing_is_left(lab: Lab) -> None:
+    everything(lab)
+    told = lab.destroy()
+    assert told.complete, [one for one in told.removed if one.problem]
+    assert lab.account() == EMPTY
+    assert {one.kind for one in told.removed} >= {
+        "schedule", "schedule_group", "endpoint_config", "model", "pipeline", "queue", "model_group", "objects",
+    }  # fmt: skip
+    assert any("CloudWatch Logs" in one for one in told.kept)
+    again = lab.destroy()
+    assert (again.removed, again.complete) == ((), True)
+
+
+def test_a_rehearsal_tells_the_same_and_changes_nothing(lab: Lab) -> None:
+    everything(lab)
+    before = lab.account()
+    lab.client.writes.clear()
+    rehearsed = lab.destroy(dry_run=True)
+    assert lab.client.writes == []
+    assert lab.account() == before
+    assert rehearsed.dry_run
+    done = lab.destroy()
+    assert {(one.kind, one.name) for one in done.removed} == {(one.kind, one.name) for one in rehearsed.removed}
+
+
+def test_data_stay_when_they_are_to_be_kept(lab: Lab) -> None:
+    everything(lab)
+    told = lab.destroy(keep_data=True)
+    assert told.complete
+    left = lab.account()
+    assert left["groups"]
+    assert left["pipelines"] == left["models"] == left["schedules"] == []
+    folders = {key.split("/")[2] for key in left["objects"]}
+    assert folders == {"runs", "models", "checkpoints", "capture", "monitors", "endpoints", "cloudml.json"}
+    assert lab.destroy().complete
+    assert lab.account() == EMPTY
+
+
+@pytest.mark.parametrize(
+    ("project", "target"),
+    [
+        ("samples", "test2"),  # its names begin as ours do
+        ("samples", "tes"),
+        ("samples_test", "x"),
+        ("Samples", "test"),  # the same names but for capitals, which are hashed
+    ],
+)
+def test_others_that_look_alike_are_untouched(lab: Lab, another: Callable[..., Lab], project: str, target: str) -> None:
+    neighbour = another(project=project, target=target)
+    everything(neighbour)
+    before = neighbour.account()
+    everything(lab)
+    assert lab.destroy().complete
+    assert lab.account() == before
+    assert not neighbour.plan(neighbour.resources()).has_changes
+    assert neighbour.destroy().complete
+    assert lab.account() == EMPTY
+
+
+def test_what_others_made_without_our_tags_stays_whatever_its_name(lab: Lab) -> None:
+    everything(lab)
+    mine = ("samples-test-mine", "samples-test-service-9-00000000")
+    for name in mine:
+        served(lab, name)
+        lab.client.call("sagemaker", "CreateModelPackageGroup", ModelPackageGroupName=name)
+        lab.client.call("sqs", "CreateQueue", QueueName=name)
+        lab.client.call("scheduler", "CreateScheduleGroup", Name=name)
+    half = [{"Key": "cloudml:project", "Value": "samples"}]
+    lab.client.call("sagemaker", "CreateModelPackageGroup", ModelPackageGroupName="samples-test-half", Tags=half)
+    schedule = named(lab.resources(), "schedule").document
+    lab.client.call("scheduler", "CreateSchedule", **{**schedule, "GroupName": "default"})
+    others = ("samples/test2/runs/a.json", "samples/testing.txt", "samples/test/notes/mine.txt", "runs/a.json")
+    for key in others:
+        put(lab, key)
+    assert lab.destroy().complete
+    left = lab.account()
+    assert sorted(left["objects"]) == sorted(others)
+    assert left["models"] and set(left["models"]) == set(left["configs"]) == set(mine)
+    assert set(left["groups"]) == {*mine, "samples-test-half"}
+    assert set(left["queues"]) == set(left["schedule_groups"]) == set(mine)
+    assert left["schedules"] == [schedule["Name"]]
+
+
+def test_a_target_below_our_prefix_is_left_out(lab: Lab) -> None:
+    everything(lab)
+    put(lab, "samples/test/runs/guest/cloudml.json", json.dumps({"project": "guest", "target": "t"}).encode())
+    put(lab, "samples/test/runs/guest/models/m.json")
+    put(lab, "samples/test/runs/abc/cloudml.json", b"a result of that name")
+    assert lab.destroy().complete
+    assert lab.account()["objects"] == ["samples/test/runs/guest/cloudml.json", "samples/test/runs/guest/models/m.json"]
+
+
+def test_a_prefix_without_our_mark_is_left_alone(lab: Lab) -> None:
+    put(lab, "samples/test/runs/somebody.json")
+    told = lab.destroy()
+    assert told.complete
+    assert any("bears no mark" in one for one in told.kept)
+    assert lab.listed() == ["samples/test/runs/somebody.json"]
+
+
+def test_another_s_prefix_is_refused(lab: Lab) -> None:
+    put(lab, "samples/test/cloudml.json", json.dumps({"project": "other", "target": "test"}).encode())
+    with pytest.raises(Refused) as caught:
+        lab.destroy()
+    assert caught.value.code == "CML532"
+
+
+def test_runs_are_stopped_first_also_those_that_wait_for_a_person(lab: Lab) -> None:
+    resources = lab.resources("sample_models:expiring", schedule=None)
+    lab.apply(resources)
+    name = named(resources, "pipeline").name
+    lab.client.call("sagemaker", "StartPipelineExecution", PipelineName=name)
+    rehearsed = lab.destroy(dry_run=True)
+    assert [one.kind for one in rehearsed.removed].count("run") == 1
+    told = lab.destroy()
+    assert told.complete, [one for one in told.removed if one.problem]
+    assert lab.account() == EMPTY
+
+
+def test_versions_of_a_versioned_bucket_go_too(lab: Lab) -> None:
+    lab.client.call("s3", "PutBucketVersioning", Bucket="data", VersioningConfiguration={"Status": "Enabled"})
+    everything(lab)
+    put(lab, "samples/test/runs/abc/file.json", b"newer")
+    lab.client.call("s3", "DeleteObject", Bucket="data", Key="samples/test/models/m/file.json")
+    assert lab.destroy().complete
+    left = lab.client.call("s3", "ListObjectVersions", Bucket="data")
+    assert not left.get("Versions") and not left.get("DeleteMarkers")
+
+
+def test_many_objects_go_in_batches(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leftovers, "_BATCH", 4)
+    lab.apply(lab.resources())
+    for number in range(9):
+        put(lab, f"samples/test/runs/r/{number}")
+    lab.client.writes.clear()
+    assert lab.destroy().complete
+    assert lab.listed() == []
+    assert lab.client.writes.count("DeleteObjects") == 3 + 1 + 1 + 1, "runs, one job of three objects, state, the mark"
+
+
+def test_what_cannot_be_removed_is_told_and_the_rest_goes_on(lab: Lab) -> None:
+    everything(lab)
+    lab.mock.add_fault("internal-error:DeleteModelPackageGroup")
+    told = lab.destroy()
+    assert not told.complete
+    [problem] = [one for one in told.removed if one.problem]
+    assert problem.kind == "model_group"
+    assert lab.account()["pipelines"] == []
+    assert lab.listed() == ["samples/test/cloudml.json"], "as long as anything is left, the prefix is ours"
+    lab.mock.clear_faults()
+    assert lab.destroy().complete
+    assert lab.account() == EMPTY
+
+
+@pytest.mark.parametrize("rule", ["throttle:*", "internal-error:*", "lost-response:*"])
+def test_under_faults_it_ends_or_says_what_is_left(lab: Lab, rule: str) -> None:
+    everything(lab)
+    lab.mock.add_fault(f"{rule},probability=0.2,seed=2")
+    for _ in range(5):
+        if lab.destroy().complete:
+            break
+    lab.mock.clear_faults()
+    assert lab.destroy().complete
+    assert lab.account() == EMPTY
