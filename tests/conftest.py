@@ -19,6 +19,16 @@ _GENERATED = {
 Cloudml = Callable[..., subprocess.CompletedProcess[str]]
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes long, and repeats at length what a shorter test holds, runs when `CLOUDML_SLOW` is set."""
+    if os.environ.get("CLOUDML_SLOW"):
+        return
+    for item in items:
+        if item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.skip(reason="long: set CLOUDML_SLOW=1"))
+
+
 @pytest.fixture(scope="session")
 def repository() -> Path:
     """The root of the tree."""

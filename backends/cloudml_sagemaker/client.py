@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from typing import IO, Any, Protocol, TypeVar
 
 from cloudml import __version__
-from cloudml.errors import MissingExtra
+from cloudml.errors import CloudmlError, MissingExtra
+from cloudml_sagemaker.gaps import from_moto, gap_in_answer, gap_in_error
 from cloudml_sagemaker.refusals import AwsError, Call, Kind, refusal, unreachable
 
 __all__ = ["Client", "Located", "Patience", "bucket_and_key", "token_of"]
@@ -76,6 +77,8 @@ class Client:
         self._session: Any = None
         self._clients: dict[str, Any] = {}
         self._lock = threading.Lock()
+        self.simulated = False
+        """Whether moto has answered: records are kept there, nothing runs."""
 
     # -- asking -------------------------------------------------------------------------------------------------
 
@@ -210,17 +213,28 @@ class Client:
         return persistent(self._ask, ask, service, operation)
 
     def _ask(self, ask: Callable[[], Any], service: str, operation: str) -> Any:
-        """One attempt; what the SDK raises becomes AwsError."""
+        """One attempt; what the SDK raises becomes AwsError, what a mock in this process raises a MockGap."""
         from botocore import exceptions as sdk
 
         try:
-            return ask()
+            answer = ask()
         except sdk.ClientError as error:
-            raise refusal(_answered(error.response, service, operation, self.region)) from error
+            call = _answered(error.response, service, operation, self.region)
+            headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+            raise gap_in_answer(call, headers) or refusal(call) from error
         except (sdk.HTTPClientError, sdk.ConnectionError, sdk.IncompleteReadError, sdk.ChecksumError) as error:
             raise unreachable(Call(service, operation, self.region, type(error).__name__, str(error), -1)) from error
         except sdk.BotoCoreError as error:
             raise unreachable(Call(service, operation, self.region, type(error).__name__, str(error))) from error
+        except CloudmlError:
+            raise
+        except Exception as error:
+            gap = gap_in_error(error, Call(service, operation, self.region, type(error).__name__, str(error)))
+            if gap is None:
+                raise
+            raise gap from error
+        self.simulated = self.simulated or from_moto(answer)
+        return answer
 
     def _client(self, service: str) -> Any:
         with self._lock:

@@ -16,6 +16,8 @@ from typing import Any
 from cloudml.backend.records import RunRecord, RunStatus, TaskRecord
 from cloudml.errors import CloudmlError
 from cloudml_sagemaker.client import Client
+from cloudml_sagemaker.compile.expressions import FRESH, SAME
+from cloudml_sagemaker.gaps import MockGap
 from cloudml_sagemaker.given import metadata, typed_parameters
 from cloudml_sagemaker.outline import Part, Task, outline, tops
 from cloudml_sagemaker.refusals import AwsError
@@ -51,6 +53,8 @@ class Execution:
     raw: str
     """AWS's word for its status."""
     modified: datetime
+    anew: bool = False
+    """Whether it was started so that nothing is reused: a rerun from a step, or without the cache."""
 
 
 class Describer:
@@ -76,25 +80,27 @@ class Describer:
         if raw not in RUN_STATUS:
             raise CloudmlError(f"SageMaker says that the execution is {raw!r}, which this cloudml does not know")
         definition = self.definition(arn)
-        steps, tasks = Steps(self._steps(arn)), self._outline(arn, definition)
-        records = task_records(tasks, steps, over=RUN_STATUS[raw] != "running")
+        rows, gap = self._steps_or_gap(arn)
+        steps, tasks = Steps(rows), self._outline(arn, definition)
+        records = task_records(tasks, steps, over=gap is not None or RUN_STATUS[raw] != "running")
         records = self._with_source(told, definition, tasks, records)
-        status = _status(RUN_STATUS[raw], records)
+        status = "stopped" if gap is not None else _status(RUN_STATUS[raw], records)
         created = told["CreationTime"]
         ended = told["LastModifiedTime"] if RUN_STATUS[raw] != "running" else None
-        about = metadata(definition)
+        about, given = metadata(definition), self._parameters(arn)
         record = RunRecord(
             id=arn.rpartition("/")[2],
             pipeline=str(about.get("pipeline") or self._pipeline(told["PipelineArn"])),
             status=status,
-            parameters=typed_parameters(definition, self._parameters(arn), created),
+            parameters=typed_parameters(definition, given, created),
             created_at=moment(created),
             duration=(ended - created).total_seconds() if ended is not None else None,
-            reason=_reason(status, records, str(told.get("FailureReason", ""))),
+            reason=gap or _reason(status, records, str(told.get("FailureReason", ""))),
             parent=parent_of(told),
             tasks=records,
         )
-        return Execution(arn, definition, tasks, record, started_steps(tasks, steps), raw, told["LastModifiedTime"])
+        started, modified = started_steps(tasks, steps), told["LastModifiedTime"]
+        return Execution(arn, definition, tasks, record, started, raw, modified, given.get(FRESH, SAME) != SAME)
 
     def _with_source(
         self, told: Mapping[str, Any], definition: Mapping[str, Any], outlined: Sequence[Task],
@@ -152,6 +158,13 @@ class Describer:
         return self._given[arn]
 
     # -- what goes on -------------------------------------------------------------------------------------------
+
+    def _steps_or_gap(self, arn: str) -> tuple[list[Step], str | None]:
+        """The steps, or why there are none: a mock that cannot list them has run none, whatever status it tells."""
+        try:
+            return self._steps(arn), None
+        except MockGap as gap:
+            return [], f"nothing was run: {gap.message} ({gap.hint})"
 
     def _steps(self, arn: str) -> list[Step]:
         rows = self._client.pages(

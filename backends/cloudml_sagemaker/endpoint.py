@@ -11,11 +11,12 @@ from cloudml.backend.records import EndpointRecord, Invocation
 from cloudml.errors import NotFound, Refused
 from cloudml_sagemaker import names
 from cloudml_sagemaker.client import Client, Patience
+from cloudml_sagemaker.gaps import canned, made_up
 from cloudml_sagemaker.hosting import Document, Failed, history, labels_of, policy, reading, scaling, watch
 from cloudml_sagemaker.hosting.bring import Wish, bring
 from cloudml_sagemaker.hosting.reading import Sight
 from cloudml_sagemaker.hosting.rollback import NothingBefore, quiet, rollback
-from cloudml_sagemaker.kept import Kept
+from cloudml_sagemaker.kept import Kept, made_at
 from cloudml_sagemaker.refusals import AwsError
 from cloudml_sagemaker.resources.endpoint import ENDPOINT, patience
 from cloudml_sagemaker.resources.kind import World
@@ -35,7 +36,12 @@ STATUS = {
 """AWS's words in those of every backend."""
 _ANSWERED = re.compile(r'\((\d{3})\) from \S+ with message "(.*)"', re.DOTALL)
 """A container's own error, as InvokeEndpoint passes it on (ModelError)."""
-_LOG_LINES = 10_000
+
+
+def _started(kept: Document, sight: Sight) -> bool:
+    """Whether what is there was made by a start of what was stopped then, and by no deploy since."""
+    made_since = kept.get("made") != made_at(sight)
+    return made_since and sight.found["EndpointConfigName"] == kept["config"]
 
 
 class SagemakerEndpoints:
@@ -81,8 +87,7 @@ class SagemakerEndpoints:
             for one in self._client.pages("logs", "DescribeLogGroups", "logGroups", logGroupNamePrefix=group)
         ):
             return
-        events = self._client.pages("logs", "FilterLogEvents", "events", logGroupName=group, limit=_LOG_LINES)
-        for event in events:
+        for event in self._client.pages("logs", "FilterLogEvents", "events", logGroupName=group):
             yield str(event["message"]).rstrip("\n")
 
     # -- calling ------------------------------------------------------------------------------------------------
@@ -112,6 +117,8 @@ class SagemakerEndpoints:
             content = answer["Body"].read()
         except Exception as error:
             raise AwsError("connection", "InvokeEndpoint", type(error).__name__, str(error)) from error
+        if canned(answer):
+            raise made_up(name)
         return Invocation(200, str(answer.get("ContentType", "")), content)
 
     # -- changing -----------------------------------------------------------------------------------------------
@@ -136,10 +143,11 @@ class SagemakerEndpoints:
         return self.get(name)
 
     def start(self, name: str) -> EndpointRecord:
-        """Make it again by its last configuration. Raises NotFound, Refused."""
-        if self._see(name) is not None:
+        """Make it again by its last configuration; a start that was cut off is ended. Raises NotFound, Refused."""
+        kept, sight = self._kept.read(self._aws_name(name)), self._see(name)
+        going = sight is not None and sight.found["EndpointStatus"] == "Deleting"
+        if sight is not None and not going and (kept is None or not _started(kept, sight)):
             return self.get(name)
-        kept = self._kept.read(self._aws_name(name))
         if kept is None:
             raise self._unknown(name)
         config = str(kept["config"])
@@ -151,7 +159,7 @@ class SagemakerEndpoints:
             )
         settings = quiet(self._client, kept["settings"])
         settings["tags"] = {**settings["tags"], policy.TAG: kept["tags"].get(policy.TAG, "")}
-        self._bring(Wish(settings, config, "cloudml endpoint start", "started again", back=True))
+        self._bring(Wish(settings, config, "cloudml endpoints --start", "started again", back=True))
         self._restore(kept)
         return self.get(name)
 
@@ -168,7 +176,7 @@ class SagemakerEndpoints:
         try:
             rollback(self._client, sight.name, who, reason, wait)
         except NothingBefore as error:
-            raise Refused(str(error), hint="`cloudml model list` shows what there is", code="CML540") from error
+            raise Refused(str(error), hint="`cloudml models` shows what there is", code="CML540") from error
         except Failed as error:
             raise Refused(str(error), code="CML541") from error
         return self.get(name)
@@ -233,7 +241,7 @@ class SagemakerEndpoints:
         place = self._world.place
         return NotFound(
             f"there is no endpoint {name!r} in target {place.target!r} of project {place.project!r}",
-            hint="`cloudml endpoint list` shows those that there are; a run's deploy step makes one",
+            hint="`cloudml endpoints` shows those that there are; a run's deploy step makes one",
         )
 
     def _idle(self, name: str, status: str) -> Refused:

@@ -62,6 +62,9 @@ def _miss(found: Execution, task: TaskRecord, cached: frozenset[str]) -> tuple[s
     parts = [part.name for part, _ in found.started.get(task.id, ())]
     if not all(name in cached for name in parts):
         return ("it is computed every time: its cache is switched off, or it stands where SageMaker cannot reuse it",)
+    if found.anew:
+        parent = found.record.parent
+        return (f"this is a rerun of {parent} that computes it anew" if parent else "the run was to reuse nothing",)
     above = [need for need in task.needs if (one := found.record.task(need)) is not None and one.status == "succeeded"]
     if above:
         return (f"{', '.join(above)} was computed in this run, so that its inputs have new addresses",)

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from cloudml.errors import CorruptArtifact, Refused
-from cloudml_sagemaker.container.control import decisions
+from cloudml_sagemaker.container.control import decisions, registration
 
 FORMAT, BACKEND = 1, "sagemaker"
 MANIFEST, ARCHIVE, SAMPLE = "manifest.json", "model.tar.gz", "sample.json"
@@ -134,7 +134,7 @@ def _facts(found: Mapping[str, Any]) -> dict[str, Any]:
     """The record of the registration: of it, only what is known and has the right form."""
     texts = {name: _text(found[name]) for name in ("run", "step", "code", "summary", "name", "type", "format")}
     predictor = found.get("predictor")
-    return {
+    facts: dict[str, Any] = {
         **texts,
         "filename": _matching(re.compile(r"(?!\.{1,2}$)[^/\\\x00]{1,255}"), found["filename"], "the file's name"),
         "digest": _matching(_DIGEST, found["digest"], "the digest of the model"),
@@ -147,6 +147,10 @@ def _facts(found: Mapping[str, Any]) -> dict[str, Any]:
         "parameters": dict(found.get("parameters", {})),
         "tags": _texts(found.get("tags", {})),
     }
+    told = (facts["digest"], facts["metrics"], facts["predictor"], facts["predictor_code"])
+    if facts["origin"] != registration.origin(*told):  # else it could pass for another version, which is there already
+        raise ValueError("the identity of the registration is not that of its model and evidence")
+    return facts
 
 
 def _text(value: Any) -> str:

@@ -21,7 +21,6 @@ FEATURES: Mapping[Feature, Support] = {
             Feature.FAIL,
             Feature.TIMEOUT,
             Feature.SECRETS,
-            Feature.SPOT,
             Feature.GPU,
             Feature.IMAGE,
             Feature.DISTRIBUTION,
@@ -29,10 +28,13 @@ FEATURES: Mapping[Feature, Support] = {
         ),
         FULL,
     ),
+    Feature.SPOT: Support(
+        Level.EMULATED, "training and tuning jobs run on spot machines; SageMaker has none for other steps' jobs"
+    ),
     Feature.TUNING: Support(
         Level.EMULATED,
-        "strategy bayesian is SageMaker's own, which proposes other points than a laptop; random and grid go over the "
-        "very points of the local backend; with tuning = 'portable' one job searches exactly as the local backend does",
+        "tuning = 'portable' searches in one job, exactly as the local backend does; tuning = 'native' (the default) "
+        "goes over the same points with random and grid, but bayesian is SageMaker's own and proposes other ones",
     ),
     Feature.PRUNING: Support(
         Level.EMULATED,

@@ -16,7 +16,6 @@ from typing import Any
 from cloudml.backend.image import ImagePlan, Login
 from cloudml.backend.port import Target
 from cloudml.errors import Refused
-from cloudml.spec import Resources
 from cloudml_sagemaker import names
 from cloudml_sagemaker.client import Client
 from cloudml_sagemaker.policies.scope import Repository
@@ -176,6 +175,8 @@ def _home(place: Place) -> Repository:
 
 def _base(place: Place, *, serving: bool) -> str:
     """The image that the target has now; when that is one that was baked for it, what such are baked from."""
+    from cloudml.spec import Resources
+
     own = f"{_home(place).host}/{_home(place).name}"
     given = place.serving_image if serving else place.image
     if given.startswith((f"{own}@", f"{own}:")):

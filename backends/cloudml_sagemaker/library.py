@@ -1,11 +1,17 @@
 """The part of cloudml that travels to every job, beside the project's own code: pure Python, nothing to install.
 
-Read from the installed packages. What only a person's machine needs (command line, use cases, tests, mocks) stays home.
+Read from the installed packages. What only a person's machine needs (command line, use cases, planning, tests, mocks)
+stays home. A job imports it out of one archive, which holds each module as source and compiled: a fresh container
+neither unpacks nor compiles what it does not use, and another version of Python than ours reads the sources.
 """
 
 from __future__ import annotations
 
 import hashlib
+import importlib.util
+import io
+import marshal
+import zipfile
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,7 +19,13 @@ from pathlib import Path
 START = "start.py"
 """The entry of every job, which lies beside the bundle: it unpacks it."""
 
-_STAYS_HOME = frozenset({"cli", "operations", "testing", "mocks"})
+ARCHIVE = "library.zip"
+"""The library inside the bundle."""
+
+_TRAVELS = frozenset({"__init__.py", "authoring", "errors", "runtime", "serving", "spec"})
+"""The rooms of cloudml that a job imports, or the project's modules do beside a step's function."""
+_UNCHECKED = (0b01).to_bytes(4, "little") + bytes(8)
+"""PEP 552: compiled code that is not held against its source; the two come in one archive."""
 
 
 def files() -> dict[str, Path]:
@@ -22,13 +34,37 @@ def files() -> dict[str, Path]:
     found = {
         f"cloudml/{path.relative_to(neutral).as_posix()}": path
         for path in neutral.rglob("*.py")
-        if path.relative_to(neutral).parts[0] not in _STAYS_HOME
+        if path.relative_to(neutral).parts[0] in _TRAVELS
     }
     found["cloudml_sagemaker/__init__.py"] = own / "__init__.py"
     for folder in ("container", "hosting"):
         for path in (own / folder).rglob("*.py"):
             found[f"cloudml_sagemaker/{path.relative_to(own).as_posix()}"] = path
     return dict(sorted(found.items()))
+
+
+def pack(contents: dict[str, bytes]) -> bytes:
+    """The archive of these sources. The same bytes for the same sources and the same version of Python."""
+    key = tuple(sorted(contents.items()))
+    if key not in _packed:
+        _packed.clear()
+        _packed[key] = _archive(key)
+    return _packed[key]
+
+
+_packed: dict[tuple[tuple[str, bytes], ...], bytes] = {}
+
+
+def _archive(sources: tuple[tuple[str, bytes], ...]) -> bytes:
+    """Not compressed: the bundle around it is."""
+    raw = io.BytesIO()
+    with zipfile.ZipFile(raw, "w", zipfile.ZIP_STORED) as archive:
+        for name, source in sources:
+            code = compile(source, f"/{ARCHIVE}/{name}", "exec", dont_inherit=True)
+            compiled = importlib.util.MAGIC_NUMBER + _UNCHECKED + marshal.dumps(code)
+            for member, content in ((f"{name}c", compiled), (name, source)):
+                archive.writestr(zipfile.ZipInfo(member), content)  # dated 1980, whenever it is made
+    return raw.getvalue()
 
 
 def start_file() -> Path:

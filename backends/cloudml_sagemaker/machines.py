@@ -8,15 +8,20 @@ estimates in a plan; they differ by region, and AWS's bill is what counts.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from cloudml.spec import Resources
+if TYPE_CHECKING:
+    from cloudml.spec import Resources
+
 
 Kind: TypeAlias = Literal["processing", "training", "endpoint"]
 
+_LOCAL_DISK = re.compile(r"ml\.([a-z]+\d+[a-z]*d[a-z]*|g[56]e?|p5e?n?|trn\d[a-z]*)\.")
+"""`d` behind the generation stands for disks; newer families with devices have them without saying so."""
 _FILE = Path(__file__).parent / "data" / "machines.json"
 _ALL: frozenset[Kind] = frozenset({"processing", "training", "endpoint"})
 
@@ -89,6 +94,12 @@ def known() -> tuple[Machine, ...]:
 def named(name: str) -> Machine | None:
     """The machine of that name; None when the table has none."""
     return next((one for one in known() if one.name == name), None)
+
+
+def has_local_disk(name: str) -> bool:
+    """Whether a machine brings its disk, which is encrypted by itself: AWS refuses a key for its volume (API reference,
+    VolumeKmsKeyId and CreateEndpointConfig's KmsKeyId; EC2, instance store volumes)."""
+    return _LOCAL_DISK.match(name) is not None
 
 
 def choose(resources: Resources, kind: Kind) -> Machine:

@@ -52,6 +52,11 @@ def resource(*parts: str, longest: int = LONGEST_RESOURCE) -> str:
     return _hashed(cleaned, "\0".join(parts), longest)
 
 
+def schedule_group(project: str, target: str) -> str:
+    """The group that all schedules of a project's target lie in. Schedules bear no tags, their group does."""
+    return resource(project, target)
+
+
 def pipeline(project: str, target: str, name: str) -> str:
     """The name of a pipeline in the account."""
     return resource(project, target, name, longest=LONGEST_PIPELINE)

@@ -19,9 +19,6 @@ from cloudml_sagemaker.refusals import AwsError
 from cloudml_sagemaker.resources import tags
 from cloudml_sagemaker.resources.kind import World
 
-_GONE = frozenset({"Failed", "Deleting"})
-"""States of a package (ModelPackageStatus) in which it is no version that anybody could use."""
-
 
 @dataclass(frozen=True)
 class Group:
@@ -146,7 +143,7 @@ class Packages:
             if error.kind == "missing":  # the group was deleted meanwhile
                 return []
             raise
-        usable = [one for one in listed if one["ModelPackageStatus"] not in _GONE]
+        usable = [one for one in listed if one["ModelPackageStatus"] not in models.GONE]
         return [(group, number) for number in sorted((one["ModelPackageVersion"] for one in usable), reverse=True)]
 
     def _described(self, group: Group, number: int) -> tuple[Group, models.Package] | None:
@@ -198,8 +195,8 @@ class Packages:
 
     def _record(self, package: models.Package) -> dict[str, Any]:
         """The record of a registration; empty when there is none, or none that can be read."""
-        uri = package.metadata.get(registration.DOCUMENT, "")
-        if not uri.startswith("s3://"):
+        uri = registration.record_of(package.document)
+        if not uri:
             return {}
         if uri not in self._facts:
             content = self._content(uri)
@@ -250,7 +247,7 @@ def folder_of(group: Group, package: models.Package) -> str:
 
 def _check_usable(package: models.Package) -> None:
     state = package.document.get("ModelPackageStatus")
-    if state not in _GONE:
+    if state not in models.GONE:
         return
     details = package.document.get("ModelPackageStatusDetails", {})
     told = [one.get("FailureReason", "") for kind in details.values() for one in kind]

@@ -15,7 +15,7 @@ from cloudml.errors import CloudError
 
 Kind: TypeAlias = Literal[
     "throttled", "server", "connection", "expired", "no-credentials", "bad-credentials", "denied", "region", "quota",
-    "missing", "exists", "conflict", "invalid", "other",
+    "missing", "exists", "conflict", "invalid", "mock", "other",
 ]  # fmt: skip
 
 PASSING: frozenset[Kind] = frozenset({"throttled", "server", "connection"})

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from cloudml.backend.records import ModelVersion
-from cloudml.errors import Refused
+from cloudml.errors import NotFound, Refused
 from cloudml_sagemaker import exported, transfer
 from cloudml_sagemaker.client import bucket_and_key
 from cloudml_sagemaker.container.control import decisions, models
@@ -63,7 +63,7 @@ class SagemakerModels:
         if alias in found.group.borne(version):
             return found.record()
         made = Decision.now(f"promoted to {alias}", who, reason)
-        if not (found.decided and _same(max(found.decided, key=lambda one: one.at), made)):
+        if not self._begun(found, alias, made):
             self._write(found, made)
         tags = [{"Key": models.ALIAS + alias, "Value": str(version)}]
         self._world.client.call("sagemaker", "AddTags", ResourceArn=found.group.arn, Tags=tags)
@@ -93,6 +93,23 @@ class SagemakerModels:
                     self._write(found, one)
             self._approve(found, action, who, reason)
         return self.get(found.group.model, found.package.version)
+
+    def _begun(self, found: Version, alias: str, made: Decision) -> bool:
+        """Whether this very promotion was decided before, and cut off before the alias moved.
+
+        One that took effect is over when the alias has moved on since.
+        """
+        last = max(found.decided, key=lambda one: one.at, default=None)
+        if last is None or not _same(last, made):
+            return False
+        bearer = found.group.aliases.get(alias)
+        if bearer is None:
+            return True
+        try:
+            others = self._packages.one(found.group.model, bearer).decided
+        except (NotFound, Refused):  # it was deleted
+            return True
+        return not any(one.action == made.action and one.at > last.at for one in others)
 
     # -- decisions ----------------------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from cloudml.backend.records import Explanation, Listener, RunRecord, TaskRecord
 from cloudml.errors import CloudmlError, NotFound, Refused
 from cloudml.plan import Resource
 from cloudml_sagemaker import approvals, given, outside, selected
-from cloudml_sagemaker.compile.jobs import CONTENT, FRESH
+from cloudml_sagemaker.compile.expressions import CONTENT, FRESH
 from cloudml_sagemaker.describe import RUN_STATUS, Describer, Execution, moment
 from cloudml_sagemaker.executions import MONITOR, Executions
 from cloudml_sagemaker.outline import outline
@@ -210,12 +210,14 @@ class SagemakerRuns:
         return [self._summary(one) for one in self._executions.arns(pipeline, limit)]
 
     def _summary(self, row: Mapping[str, Any]) -> RunRecord:
-        """Without tasks; of a run that goes on it is looked whether it waits for a person."""
+        """Without tasks; of a run that goes on it is looked whether it waits for a person, and on moto, whose runs
+        all "succeed", whether there was one.
+        """
         raw = row["PipelineExecutionStatus"]
         if raw not in RUN_STATUS:
             raise CloudmlError(f"SageMaker says that the execution is {raw!r}, which this cloudml does not know")
         arn = row["PipelineExecutionArn"]
-        if RUN_STATUS[raw] == "running":
+        if RUN_STATUS[raw] == "running" or self._client.simulated:
             return replace(self._describer.describe(arn), tasks=())
         return RunRecord(
             id=arn.rpartition("/")[2],

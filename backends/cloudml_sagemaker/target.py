@@ -9,16 +9,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cloudml.backend.port import Target
 from cloudml.errors import Diagnostic, SpecError
-from cloudml.spec import Resources
+
+if TYPE_CHECKING:
+    from cloudml.spec import Resources
 
 SETTINGS = {
-    "region": "AWS region, such as eu-central-1",
-    "role": "ARN of the role that the pipeline and its jobs run as",
-    "bucket": "S3 bucket for code, data and models",
+    "region": "AWS region, such as eu-central-1; required",
+    "role": "ARN of the role that the pipeline and its jobs run as; required",
+    "bucket": "S3 bucket for code, data and models; required",
     "prefix": "folder in the bucket (default: <project>/<target>)",
     "image": "image URI of jobs, with Python 3.11 or newer (default: AWS's PyTorch training image of the region)",
     "serving_image": "image URI of endpoints (default: AWS's PyTorch inference image of the region)",
@@ -42,6 +44,12 @@ _IMAGE = "pytorch-{use}:2.5.1-{device}-ubuntu22.04-sagemaker"
 def _accounts() -> dict[str, str]:
     found: dict[str, str] = json.loads(_IMAGES.read_bytes())["accounts"]
     return found
+
+
+def own_registry(region: str) -> str:
+    """The host of AWS's own images in a region; empty when none is known."""
+    account, domain = _accounts().get(region), "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
+    return f"{account}.dkr.ecr.{region}.{domain}" if account else ""
 
 
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
@@ -123,9 +131,7 @@ class Place:
         return self.serving_image or self._own("inference", resources)
 
     def _own(self, use: str, resources: Resources) -> str:
-        name = _IMAGE.format(use=use, device=_DEVICES[resources.gpu > 0])
-        domain = "amazonaws.com.cn" if self.region.startswith("cn-") else "amazonaws.com"
-        return f"{_accounts()[self.region]}.dkr.ecr.{self.region}.{domain}/{name}"
+        return f"{own_registry(self.region)}/{_IMAGE.format(use=use, device=_DEVICES[resources.gpu > 0])}"
 
     def arn(self, kind: str, name: str) -> str:
         """The ARN of something of SageMaker's."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 import time
 from collections.abc import Callable
 from functools import partial
@@ -22,14 +21,13 @@ from cloudml_sagemaker.packages import Group, Packages, Version
 from cloudml_sagemaker.resources import state, tags
 from cloudml_sagemaker.resources.kind import World
 from cloudml_sagemaker.resources.model_group import MODEL_GROUP
+from cloudml_sagemaker.target import own_registry
 
 T = TypeVar("T")
 
 PAUSES = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
 """Seconds between two looks for something that was just made."""
 _BLOCK = 1 << 20
-_AWS_IMAGE = re.compile(r"(763104351884\.dkr\.ecr)\.[a-z0-9-]+\.(amazonaws\.com/.+)")
-"""AWS's own images, which every region has a copy of (`target.py`)."""
 
 
 def lay_down(world: World, version: Version, folder: Path) -> None:
@@ -39,8 +37,8 @@ def lay_down(world: World, version: Version, folder: Path) -> None:
     StateError: the folder cannot be written; AwsError.
     """
     label = f"{version.group.model}/{version.package.version}"
-    digest = version.facts.get("archive") or version.package.data.rsplit("/", 2)[-2]
-    if not version.facts or not HEX.fullmatch(digest):
+    digest = str(version.facts.get("archive", ""))
+    if not HEX.fullmatch(digest):
         raise Refused(f"{label} was not registered by cloudml, or its record is gone", code="CML538")
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -139,7 +137,9 @@ def _image(world: World, image: str) -> str:
     """What serves here: the target's own image, else the one it came with; AWS's own in this region."""
     if world.place.serving_image:
         return world.place.serving_image
-    return _AWS_IMAGE.sub(rf"\1.{world.place.region}.\2", image)
+    host, _, name = image.partition("/")
+    region = host.split(".")[3] if host.count(".") > 3 else ""
+    return f"{own_registry(world.place.region)}/{name}" if host and host == own_registry(region) else image
 
 
 def _create(world: World, wanted: dict[str, Any]) -> int:

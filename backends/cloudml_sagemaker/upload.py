@@ -85,7 +85,7 @@ class Builder:
         own = {name: path.read_bytes() for name, path in library.files().items()}
         if library.digest_of(own) != wanted["library"]:
             raise Refused("cloudml is no longer what it was when the pipeline was compiled", hint="compile it again")
-        return {**members, **{f"library/{name}": content for name, content in own.items()}}
+        return {**members, library.ARCHIVE: library.pack(own)}
 
 
 def archive(members: Mapping[str, bytes]) -> bytes:

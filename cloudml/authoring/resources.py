@@ -12,11 +12,13 @@ from cloudml.authoring.options import native as native_nodes
 from cloudml.authoring.options import resource_fields, resources_node
 from cloudml.authoring.options import tags as tag_nodes
 from cloudml.authoring.refusal import make, refusal
+from cloudml.authoring.unmade import in_a_job_when_needed
 
 if TYPE_CHECKING:
     from cloudml import spec
 
 
+@in_a_job_when_needed
 def Endpoint(  # noqa: N802 - reads as the noun it makes
     name: str,
     *,
@@ -78,11 +80,13 @@ def _capture(given: Any, where: Location) -> spec.Capture | None:
     return make(Capture, where, "capture", sample=1.0 if given is True else given)
 
 
+@in_a_job_when_needed
 def all_at_once(*, guards: Sequence[spec.Guard] = (), bake: float | str = 0) -> spec.Rollout:
     """All traffic moves when the new version is ready; it is watched for `bake` afterwards."""
     return _rollout([100], 0.0, guards, final=bake)
 
 
+@in_a_job_when_needed
 def canary(
     weights: Sequence[float],
     *,
@@ -95,6 +99,7 @@ def canary(
     return _rollout(list(weights), bake, guards, min_samples=min_samples, approval=approval)
 
 
+@in_a_job_when_needed
 def linear(step: float, *, bake: float | str, guards: Sequence[spec.Guard] = (), min_samples: int = 0) -> spec.Rollout:
     """Traffic moves in equal steps: `ml.linear(20, bake="10m")` gives 20, 40, 60, 80, 100 percent."""
     if isinstance(step, bool) or not 0 < step <= 100:
@@ -130,6 +135,7 @@ def _rollout(
     )
 
 
+@in_a_job_when_needed
 def guard(
     metric: str,
     *,
@@ -148,6 +154,7 @@ def guard(
     return make(spec.Guard, where, "ml.guard", window=duration(window, "window", where), **fields)
 
 
+@in_a_job_when_needed
 def threshold(
     statistic: str,
     *,
@@ -180,6 +187,7 @@ def _limit(verb: str, what: str, above: float | None, below: float | None, where
     raise refusal("CML122", f"{verb}({what!r}) has {count}", f"write {verb}({what!r}, above=0.01) or below=", where)
 
 
+@in_a_job_when_needed
 def Monitor(  # noqa: N802 - reads as the noun it makes
     name: str,
     *,
@@ -214,6 +222,7 @@ def Monitor(  # noqa: N802 - reads as the noun it makes
     )
 
 
+@in_a_job_when_needed
 def retrain(
     *, cooldown: float | str = "1d", limit: int | None = None, period: float | str | None = None
 ) -> spec.Retrain:
@@ -244,26 +253,31 @@ def _alert(channel: str, name: str, target: Any) -> spec.Alert:
     return make(spec.Alert, where, f"alert {name!r}", name=name, channel=channel, target=target)
 
 
+@in_a_job_when_needed
 def slack(name: str, target: Any) -> spec.Alert:
     """A Slack channel: `ml.slack("team", ml.secret("SLACK_URL"))`."""
     return _alert("slack", name, target)
 
 
+@in_a_job_when_needed
 def email(name: str, target: Any) -> spec.Alert:
     """Mail to an address, or several with commas between them."""
     return _alert("email", name, target)
 
 
+@in_a_job_when_needed
 def webhook(name: str, target: Any) -> spec.Alert:
     """A POST of JSON to a URL."""
     return _alert("webhook", name, target)
 
 
+@in_a_job_when_needed
 def pagerduty(name: str, target: Any) -> spec.Alert:
     """PagerDuty, by routing key."""
     return _alert("pagerduty", name, target)
 
 
+@in_a_job_when_needed
 def log_alert(name: str = "log") -> spec.Alert:
     """A line in the log: for trying out, and where nobody need be woken."""
     return _alert("log", name, None)

@@ -20,8 +20,8 @@ FEATURES: Mapping[Feature, str] = {
     Feature.PROCESSING: "steps that transform data: `@ml.processing`, `@ml.evaluation`",
     Feature.TRAINING: "steps that train a model: `@ml.training`",
     Feature.TUNING: "a search over hyperparameters: `ml.tune`",
-    Feature.PRUNING: "hopeless trials end early: `prune`",
-    Feature.BATCH_PREDICTION: "a model's predictions for a whole table: `ml.predict`",
+    Feature.PRUNING: "hopeless trials end early: `prune=`",
+    Feature.BATCH_PREDICTION: "a model's predictions for a whole table: `ml.batch_predict`",
     Feature.CONDITION: "branches: `ml.when`, `otherwise`",
     Feature.MAP: "the same steps for each item of a list: `ml.map`, `ml.collect`",
     Feature.GROUP: "several steps in one job: `ml.group`",
@@ -33,22 +33,22 @@ FEATURES: Mapping[Feature, str] = {
     Feature.MONITOR: "what a served model sees and says is analysed on a schedule: `ml.monitor`",
     Feature.NOTIFY: "messages to people: `ml.notify`, alerts",
     Feature.FAIL: "a run ends as failed, with words: `ml.fail`",
-    Feature.RETRY: "a failed step is tried again: `retries`",
-    Feature.TIMEOUT: "limits of time for steps and runs: `timeout`",
-    Feature.CACHE: "a step whose code and inputs are unchanged is reused: `cache`",
+    Feature.RETRY: "a failed step is tried again: `retries=`",
+    Feature.TIMEOUT: "limits of time for steps and runs: `timeout=`",
+    Feature.CACHE: "a step whose code and inputs are unchanged is reused: `cache=`",
     Feature.SECRETS: "values that no document holds: `ml.secret`",
-    Feature.CHECKPOINT: "a training that was cut off goes on: `checkpoint`",
-    Feature.SPOT: "spare machines, cheaper and revocable: `spot`",
-    Feature.GPU: "machines with devices: `gpu`",
-    Feature.IMAGE: "a container image of one's own for a step: `image`",
-    Feature.DISTRIBUTION: "one training on several machines: `distribution`",
-    Feature.SCHEDULE: "runs by the calendar: `schedule`",
+    Feature.CHECKPOINT: "a training that was cut off goes on: `ml.checkpoint_dir`",
+    Feature.SPOT: "spare machines, cheaper and revocable: `ml.spot`",
+    Feature.GPU: "machines with devices: `gpu=`",
+    Feature.IMAGE: "a container image of one's own for a step: `image=`",
+    Feature.DISTRIBUTION: "one training on several machines: `ml.distribution`",
+    Feature.SCHEDULE: "runs by the calendar: `schedule=` with `ml.cron`, `ml.every`",
     Feature.ROLLOUT_STEPS: "traffic moves to a new version in steps: `ml.canary`, `ml.linear`",
-    Feature.ROLLOUT_GUARDS: "what is measured during a rollout can take it back: guards",
-    Feature.SHADOW: "a version answers copies of real requests: `ml.shadow`",
-    Feature.STICKY_ROUTING: "the same caller meets the same version: `routing`",
-    Feature.SCALING: "the number of servers follows the load: `ml.Scaling`",
-    Feature.CAPTURE: "requests and answers are kept: `ml.Capture`",
+    Feature.ROLLOUT_GUARDS: "what is measured during a rollout can take it back: `ml.guard`",
+    Feature.SHADOW: "a version answers copies of real requests: `ml.Shadow`",
+    Feature.STICKY_ROUTING: "the same caller meets the same version: `routing` of a rollout",
+    Feature.SCALING: "the number of servers follows the load: `instances=(1, 4)`, `target_requests=`",
+    Feature.CAPTURE: "requests and answers are kept: `capture=`",
 }
 
 _WORDS = {
@@ -97,7 +97,9 @@ def _index(found: Sequence[Backend]) -> str:
 
 def _backend(one: Backend) -> str:
     full = [feature for feature in FEATURES if one.features.get(feature) == FULL]
-    other = [(feature, one.features[feature]) for feature in FEATURES if feature in one.features and feature not in full]
+    other = [
+        (feature, one.features[feature]) for feature in FEATURES if feature in one.features and feature not in full
+    ]
     rows = [(f"`{feature}`", _WORDS[found.level], found.reason, found.instead) for feature, found in other]
     return _page(
         f"# Backend {one.name}",
@@ -107,17 +109,15 @@ def _backend(one: Backend) -> str:
         f"{', '.join(f'`{feature}`' for feature in full)}.",
         "## With differences",
         _table(("feature", "there", "why", "instead"), rows),
-        "## Settings",
-        f"Of a target in `cloudml.toml` with `backend = \"{one.name}\"`; see [targets](../reference/targets.md).",
-        _settings(one),
+        f'A target says `backend = "{one.name}"`; what else it may say: [targets](../reference/targets.md#{one.name}).',
     )
 
 
 def _targets(found: Sequence[Backend]) -> str:
     parts = [
         "# Targets",
-        "A section `[targets.NAME]` of `cloudml.toml` says where a pipeline can run: `backend`, and settings that only this "
-        "backend reads. `cloudml deploy --target NAME` picks one, `--backend NAME` the only one of that backend. A "
+        "A section `[targets.NAME]` of `cloudml.toml` says where a pipeline can run: `backend`, and settings that only "
+        "this backend reads. `cloudml deploy --target NAME` picks one, `--backend NAME` the first of that backend. A "
         f"setting that the backend does not know is refused. This page is made from the code: `{COMMAND}`.",
     ]
     for one in found:

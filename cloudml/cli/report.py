@@ -116,7 +116,10 @@ def next_steps(record: RunRecord, failed: list[TaskRecord], place: tuple[str, ..
 
 
 def endpoint_text(endpoint: EndpointRecord, session: Session, style: Style, place: Iterable[str] = ()) -> str:
-    """Where an endpoint answers, and two ways to ask it, with a row that the model knows."""
+    """Where an endpoint answers, and how to ask it, with a row that the model knows.
+
+    By hand only where no signature is needed: on this machine.
+    """
     serves = f"{endpoint.model}/{endpoint.version}" if endpoint.model else ""
     head = f"{style.paint(endpoint.name, 'bold')}  {style.paint(endpoint.url, 'cyan')}  {serves}"
     curl = ["curl", "-sS", f"{endpoint.url}/invocations", "-H", "content-type: application/json", "-d"]
@@ -127,7 +130,10 @@ def endpoint_text(endpoint: EndpointRecord, session: Session, style: Style, plac
         body = '{"instances": [...]}'
         ask = command("invoke", endpoint.name, *place, "--data", body)
         by_hand = shlex.join([*curl, body])
-    return "\n".join((head.rstrip(), f"  {ask}", f"  {style.paint(by_hand, 'dim')}"))
+    lines = [head.rstrip(), f"  {ask}"]
+    if not endpoint.url.endswith("/invocations"):
+        lines.append(f"  {style.paint(by_hand, 'dim')}")
+    return "\n".join(lines)
 
 
 def request_of(endpoint: EndpointRecord, session: Session) -> str:

@@ -401,9 +401,10 @@ BACKEND: dict[str, Code] = {
         "See the hint: another metric, limit, window or bake time.",
     ),
     "CML347": Code(
-        "Capture or scaling cannot be expressed",
-        "The provider captures whole percents, and scales between one machine and more by a target.",
-        "See the hint: it says which number is right.",
+        "Endpoint cannot be expressed",
+        "The provider captures whole percents, scales between one machine and more by a target, limits the time of an "
+        "answer, or knows no such setting.",
+        "See the hint: it says which number or name is right.",
     ),
     "CML348": Code(
         "Address of an alert that cannot be used",
@@ -543,7 +544,7 @@ RUN: dict[str, Code] = {
     "CML541": Code(
         "Endpoint not brought to what was asked",
         "The change was refused, failed, or was taken back by its guards; the message says what serves now.",
-        "See the message and `cloudml endpoint logs`, then repair the version, or take another one.",
+        "See the message and `cloudml logs ENDPOINT`, then repair the version, or take another one.",
     ),
     "CML542": Code(
         "Monitor not brought to what was asked",
@@ -564,6 +565,11 @@ RUN: dict[str, Code] = {
         "Setting cannot be written",
         "A line of cloudml.toml was to be changed, and it is not certain that nothing else would change.",
         "Write the line that the hint shows yourself.",
+    ),
+    "CML547": Code(
+        "The mock ends here",
+        "A mock of AWS was asked for an operation that it does not serve, or whose answer would be made up.",
+        "Use `cloudml mock sagemaker`, which runs pipelines, jobs and endpoints, or an account.",
     ),
 }
 

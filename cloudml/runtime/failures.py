@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from traceback import TracebackException
 
-PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 MESSAGE_LIMIT = 1000
 MASK = "***"
 
@@ -87,6 +86,14 @@ CLASSES: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
     ((Transient, ConnectionError, TimeoutError, InterruptedError), "transient"),
 )
 TRANSIENT_STATUS = frozenset({408, 425, 429})
+
+
+def _here() -> str:
+    """The folder of cloudml as tracebacks name it, which is not where it lies when it was compiled elsewhere."""
+    return os.path.dirname(os.path.dirname(os.path.abspath(_here.__code__.co_filename)))
+
+
+PACKAGE = _here()
 
 
 def classify(exception: BaseException) -> str:

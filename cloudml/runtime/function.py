@@ -21,6 +21,8 @@ THREAD_VARIABLES = (
 )
 NUMPY_SEED_LIMIT = 2**32
 
+_loading = False
+
 
 class FunctionNotFound(StepError):
     """`module:qualname` names nothing that can be called."""
@@ -71,7 +73,7 @@ def load_function(reference: str) -> Callable[..., Any]:
     module_name, separator, qualname = reference.partition(":")
     if not (module_name and separator and qualname):
         raise FunctionNotFound(f"{reference!r} does not name a function; write it as 'package.module:function'")
-    found: Any = importlib.import_module(module_name)
+    found: Any = _import(module_name)
     for part in qualname.split("."):
         try:
             found = getattr(found, part)
@@ -81,6 +83,20 @@ def load_function(reference: str) -> Callable[..., Any]:
     if not callable(function):
         raise FunctionNotFound(f"{reference} is a {type(function).__name__}, not a function")
     return function  # type: ignore[no-any-return]
+
+
+def _import(name: str) -> Any:
+    global _loading  # noqa: PLW0603 - one per process
+    before, _loading = _loading, True
+    try:
+        return importlib.import_module(name)
+    finally:
+        _loading = before
+
+
+def is_loading() -> bool:
+    """Whether a module of the project is being imported for one function of it, in a job: nobody builds a pipeline."""
+    return _loading
 
 
 def parameter_names(function: Callable[..., Any]) -> frozenset[str]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,6 +23,7 @@ _FENCE = re.compile(
 _TITLE = re.compile(r'title="([^"]+)"')
 _ANYTHING = re.compile(r"(\\ )?\\\.\\\.\\\.(\\ )?")  # an escaped `...` with the spaces around it
 _STATE = "__state__"
+_OWN = ("_", "SHLVL", "PWD", "OLDPWD")  # variables of bash itself
 
 _VOLATILE = (
     (re.compile(r"\b\d\d:\d\d:\d\d(\.\d+)?\b"), "<clock>"),
@@ -111,14 +113,18 @@ class Shell:
 
     def run(self, command: str, timeout: float = 600) -> tuple[int, str]:
         """The exit code, and what was printed on both streams."""
-        mark = f'\n__status=$?\nprintf "\\n{_STATE}%s\\n" "$PWD"\nexit $__status'
-        script = f"(exit {self.status})\n{command}{mark}"
-        done = subprocess.run(
-            ["bash", "-c", script], cwd=self.folder, env=self.environment, stdin=subprocess.DEVNULL, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout, check=False,
-        )  # fmt: skip
+        with tempfile.NamedTemporaryFile() as variables:
+            mark = f'\n__status=$?\nprintf "\\n{_STATE}%s\\n" "$PWD"\nenv -0 > {variables.name}\nexit $__status'
+            script = f"(exit {self.status})\n{command}{mark}"
+            done = subprocess.run(
+                ["bash", "-c", script], cwd=self.folder, env=self.environment, stdin=subprocess.DEVNULL, text=True,
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout, check=False,
+            )  # fmt: skip
+            pairs = [line.partition("=") for line in variables.read().decode().split("\0") if line]
         printed, _, state = done.stdout.rpartition(f"\n{_STATE}")
         if state:
             self.folder = Path(state.strip())
+        if pairs:
+            self.environment = {name: value for name, _, value in pairs if name not in _OWN}
         self.status = done.returncode
         return done.returncode, printed

@@ -43,6 +43,12 @@ def test_no_room_of_the_neutral_half_is_left_out() -> None:
     assert there - named == {"__init__", "__main__"}
 
 
+def test_no_room_of_the_sagemaker_backend_is_left_out() -> None:
+    named = {room.split("/")[2] for room in rooms() if re.fullmatch(r"backends/cloudml_sagemaker/\w+/", room)}
+    home = ROOT / "backends" / "cloudml_sagemaker"
+    assert named == {path.name for path in home.iterdir() if path.is_dir() and path.name != "__pycache__"}
+
+
 def test_the_import_law_is_the_one_that_is_enforced() -> None:
     [law] = [text for text in TEXTS if text.startswith("cli ")]
     shown = [set(re.findall(r"\w+", layer)) for layer in law.split(">")]

@@ -57,9 +57,11 @@ def test_comparison(shown: list[str], printed: str, equal: bool) -> None:
     assert matches(shown, printed) is equal
 
 
-def test_a_session_keeps_its_folder_and_exit_code(tmp_path: Path) -> None:
+def test_a_session_keeps_its_folder_variables_and_exit_code(tmp_path: Path) -> None:
     shell = Shell(tmp_path, dict(os.environ))
     assert shell.run("mkdir 'a b' && cd 'a b' && echo here") == (0, "here\n")
     assert shell.folder.name == "a b"
     assert shell.run("false")[0] == 1
     assert shell.run("echo $?") == (0, "1\n")
+    shell.run("export ONE='a b'")
+    assert shell.run('echo "$ONE"') == (0, "a b\n"), "variables live on"

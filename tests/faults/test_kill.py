@@ -52,8 +52,7 @@ def troubles(attempts: list[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("chunk", range(4))
+@pytest.mark.parametrize("chunk", [0, *(pytest.param(chunk, marks=pytest.mark.slow) for chunk in range(1, 4))])
 def test_a_killed_driver_leaves_a_run_that_resumes_to_the_same_results(chunk: int, tmp_path: Path) -> None:
     attempts = chaos(tmp_path / "world", chunk * CHUNK, CHUNK, "driver")
     assert troubles(attempts) == []
@@ -61,7 +60,6 @@ def test_a_killed_driver_leaves_a_run_that_resumes_to_the_same_results(chunk: in
     assert sum(0 < one["ended"] < len(NOTES) for one in attempts) >= CHUNK // 4, "many must hit it at its work"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("how", ["group", "zygote", "worker"])
 def test_whatever_is_killed_the_run_ends_with_the_same_results(how: str, tmp_path: Path) -> None:
     assert troubles(chaos(tmp_path / "world", 1000, 10, how)) == []

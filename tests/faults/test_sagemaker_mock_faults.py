@@ -53,8 +53,7 @@ def held() -> Iterator[MockInUse]:
         yield running
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_client_that_retries_gets_everything_done_once(mock: MockInUse, seed: int) -> None:
     certain = ("lost-response:CreatePipeline,count=1", "lost-response:StartPipelineExecution,count=2")
     for rule in certain:
@@ -227,8 +226,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
     assert made.strays() == {}
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_killed_again_and_again_it_ends_right(server: Server, seed: int) -> None:
     chance = random.Random(seed)
     server.start()

@@ -18,6 +18,8 @@ from cloudml_sagemaker.compile.jobs import Job, processing
 from cloudml_sagemaker.compile.wiring import Wiring
 
 LONGEST_ADDRESS = 2048
+MOST_ADDRESSES = 14
+"""A tag of the topic remembers 28 (`resources.topic.MOST`): those of before and of now, while they change."""
 _POSTED = frozenset({"slack", "pagerduty"})
 """Channels whose messages have a form of their own."""
 
@@ -91,6 +93,9 @@ def _subscriptions(context: Context, alert: spec.Alert) -> list[Document]:
         for address in addresses:
             if "@" not in address or len(address) > LONGEST_ADDRESS:
                 _refuse(context, alert, f"{address!r} is no mail address", "write name@example.com")
+        if len(addresses) > MOST_ADDRESSES:
+            message = f"it has {len(addresses)} addresses, and cloudml keeps account of {MOST_ADDRESSES} for a topic"
+            _refuse(context, alert, message, "write to a mailing list")
         return [{"Protocol": "email", "Endpoint": one} for one in dict.fromkeys(addresses)]
     if not alert.target.startswith("https://"):
         _refuse(context, alert, f"{alert.target!r} is no https address", "messages are sent over https only")

@@ -13,7 +13,7 @@ from cloudml_sagemaker.compile.conditions import document as condition_document
 from cloudml_sagemaker.compile.conditions import operand
 from cloudml_sagemaker.compile.context import Context, Document
 from cloudml_sagemaker.compile.expressions import get, join, output_uri
-from cloudml_sagemaker.compile.jobs import Job, depends_on, processing
+from cloudml_sagemaker.compile.jobs import Job, depends_on, headed, processing
 from cloudml_sagemaker.compile.wiring import DECISION, Wiring
 from cloudml_sagemaker.hosting import policy
 
@@ -77,6 +77,7 @@ def emit_register(context: Context, step: spec.RegisterStep) -> list[Document]:
         "image": context.place.endpoint_image(spec.Resources()),
         "role": context.place.role,
         "source": _source(context, step.model),
+        "kms": context.place.kms,
     }
     job = _job(context, step, wiring, action)
     job.functions = (*_named(step.predictor), *_makers(context, step.model))
@@ -106,6 +107,7 @@ def emit_deploy(context: Context, step: spec.DeployStep) -> list[Document]:
         "alias": step.alias,
         "timeout": step.timeout or lowered.seconds,
         "run": wiring.value(spec.RunRef(field="id")),
+        "kms": context.place.kms,
     }
     job = _job(context, step, wiring, action)
     job.timeout = step.timeout or lowered.seconds
@@ -183,7 +185,7 @@ def emit_fail(context: Context, step: spec.FailStep) -> list[Document]:
     alone = position.map is None and position.guard is None and not position.final
     finals = bool(context.layout.finals)
     if message is not None and alone and not finals and step.name not in context.layout.waited:
-        found: Document = {"Name": context.name(step.name), "Type": "Fail", "DisplayName": step.name}
+        found = headed(step, context.name(step.name), "Fail")
         found["Arguments"] = {"ErrorMessage": message}
         job = Job(found["Name"], position, Wiring(context, position), {})
         if after := depends_on(context, job):
@@ -236,9 +238,7 @@ def emit_approve(context: Context, step: spec.ApproveStep) -> list[Document]:
         if isinstance(source.step, spec.RegisterStep):
             arguments["subject"] = output_uri(context.name(step.subject.step), step.subject.output)
     found: Document = {
-        "Name": context.name(step.name),
-        "Type": "Callback",
-        "DisplayName": step.name,
+        **headed(step, context.name(step.name), "Callback"),
         "SqsQueueUrl": queue_url(context),
         "Arguments": arguments,
         "OutputParameters": [{"OutputName": name, "OutputType": "String"} for name in DECISION],

@@ -7,6 +7,10 @@ from collections.abc import Iterator
 from typing import Any
 
 FUNCTIONS = ("Get", "Std:Join", "Std:JsonGet")
+FRESH, CONTENT = "cloudml-fresh", "cloudml-content"
+"""Parameters of every definition that are part of what SageMaker's cache compares. No author's name holds a `-`."""
+SAME = "same"
+"""Their default: reuse what is there. SageMaker takes no empty texts."""
 RESULT = "result"
 """The output of every processing job that holds result.json, and the property file over it."""
 
@@ -68,9 +72,9 @@ def paths(value: Any) -> Iterator[str]:
             if isinstance(text, str) and len(one) == 1:
                 yield text
             else:
-                stack.extend(one.values())
+                stack.extend([member for member in one.values() if isinstance(member, (dict, list))])
         elif isinstance(one, list):
-            stack.extend(one)
+            stack.extend([member for member in one if isinstance(member, (dict, list))])
 
 
 def steps_read(value: Any) -> set[str]:

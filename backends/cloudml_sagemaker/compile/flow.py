@@ -11,7 +11,7 @@ from cloudml_sagemaker.compile import alerts, conditions, control, monitors
 from cloudml_sagemaker.compile.context import Context, Document, main_name, trains
 from cloudml_sagemaker.compile.expressions import RESULT, every, get, join, own_part, paths, result_value, steps_read
 from cloudml_sagemaker.compile.functions import emit_group, emit_processing
-from cloudml_sagemaker.compile.jobs import Job, depends_on, processing
+from cloudml_sagemaker.compile.jobs import Job, depends_on, headed, processing
 from cloudml_sagemaker.compile.layout import shares_a_job
 from cloudml_sagemaker.compile.training import emit_training
 from cloudml_sagemaker.compile.tuning import emit_tuning
@@ -80,7 +80,7 @@ def _condition(context: Context, step: spec.ConditionStep) -> list[Document]:
         holds = result_value(decision["Name"], "values", "holds")
         native = [{"Type": "Equals", "LeftValue": holds, "RightValue": True}]
     position = context.position(step.name)
-    written: Document = {"Name": context.name(step.name), "Type": "Condition", "DisplayName": step.name}
+    written = headed(step, context.name(step.name), "Condition")
     written["Arguments"] = {
         "Conditions": native,
         "IfSteps": emit_steps(context, step.then),
@@ -115,7 +115,7 @@ def _map(context: Context, step: spec.MapStep) -> list[Document]:
         counted = _items(context, step)
         found.append(counted)
         items = result_value(counted["Name"], "values", "indices")
-    written: Document = {"Name": context.name(step.name), "Type": "ForEach", "DisplayName": step.name}
+    written = headed(step, context.name(step.name), "ForEach")
     written["Arguments"] = {
         "IterableItems": items,
         "MaxConcurrency": min(WIDEST, step.parallel or WIDEST),

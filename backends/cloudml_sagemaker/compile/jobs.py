@@ -12,7 +12,7 @@ from cloudml import spec
 from cloudml_sagemaker import machines
 from cloudml_sagemaker.compile import bundle, policies
 from cloudml_sagemaker.compile.context import Context, Document, main_name
-from cloudml_sagemaker.compile.expressions import RESULT, get, join
+from cloudml_sagemaker.compile.expressions import CONTENT, FRESH, RESULT, get, join
 from cloudml_sagemaker.compile.layout import Position
 from cloudml_sagemaker.compile.wiring import Wiring
 
@@ -20,11 +20,6 @@ BASE = "/opt/ml/processing"
 MOST_INPUTS = 10
 MOST_OUTPUTS = 10
 NEVER = spec.Cache(enabled=False)
-
-FRESH, CONTENT = "cloudml-fresh", "cloudml-content"
-"""Parameters of every definition that are part of what SageMaker's cache compares. No author's name holds a `-`."""
-SAME = "same"
-"""Their default: reuse what is there. SageMaker takes no empty texts."""
 
 
 @dataclass
@@ -121,9 +116,7 @@ def processing(context: Context, job: Job) -> Document:
 
 def written(context: Context, job: Job, kind: str, arguments: Document, *, caches: bool = True) -> Document:
     """A step of the definition with what may stand beside its Arguments."""
-    found: Document = {"Name": job.name, "Type": kind, "DisplayName": job.step.name}
-    if job.step.description:
-        found["Description"] = job.step.description[:3072]
+    found = headed(job.step, job.name, kind)
     found["Arguments"] = policies.merged(arguments, job.native)
     if after := depends_on(context, job):
         found["DependsOn"] = after
@@ -132,6 +125,12 @@ def written(context: Context, job: Job, kind: str, arguments: Document, *, cache
     if retries := policies.retries(job.retry, tuning=kind == "Tuning"):
         found["RetryPolicies"] = retries
     return found
+
+
+def headed(step: spec.BaseStep, name: str, kind: str) -> Document:
+    """What a step of any type begins with (StepDescription: 3072 characters)."""
+    found: Document = {"Name": name, "Type": kind, "DisplayName": step.name}
+    return {**found, "Description": step.description[:3072]} if step.description else found
 
 
 def depends_on(context: Context, job: Job) -> list[str]:
@@ -209,7 +208,7 @@ def _cluster(context: Context, job: Job) -> Document:
         "InstanceType": machine(context, job, "processing"),
         "VolumeSizeInGB": machines.volume(job.resources),
     }
-    if context.place.kms:
+    if context.place.kms and not machines.has_local_disk(found["InstanceType"]):
         found["VolumeKmsKeyId"] = context.place.kms
     return found
 

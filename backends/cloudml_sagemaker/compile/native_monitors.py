@@ -177,6 +177,12 @@ def _directions(monitor: spec.Monitor) -> tuple[str, str] | None:
     return ("its limits are upper ones, for all features", "write above=, without field=") if wrong else None
 
 
+def _samples(monitor: spec.Monitor) -> tuple[str, str] | None:
+    usual = spec.Threshold.model_fields["min_samples"].default
+    wrong = any(one.min_samples != usual for one in monitor.thresholds)
+    return ("it judges however few rows there are", "leave min_samples out") if wrong else None
+
+
 def _repeated(monitor: spec.Monitor) -> tuple[str, str] | None:
     names = [one.statistic for one in monitor.thresholds]
     return ("it has one limit a statistic", "leave the others out") if len(set(names)) != len(names) else None
@@ -195,7 +201,7 @@ def _reactions(monitor: spec.Monitor) -> tuple[str, str] | None:
 
 
 _RULES: tuple[Callable[[spec.Monitor], tuple[str, str] | None], ...] = (
-    _statistics, _directions, _repeated, _window, _reactions,
+    _statistics, _directions, _samples, _repeated, _window, _reactions,
 )  # fmt: skip
 
 

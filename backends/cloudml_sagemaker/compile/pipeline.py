@@ -15,7 +15,7 @@ from cloudml.spec.values import Scalar
 from cloudml_sagemaker import names
 from cloudml_sagemaker.compile import alerts, checks, control, flow, monitors, schedule
 from cloudml_sagemaker.compile.context import Context, Document
-from cloudml_sagemaker.compile.jobs import CONTENT, FRESH, SAME
+from cloudml_sagemaker.compile.expressions import CONTENT, FRESH, SAME
 from cloudml_sagemaker.compile.layout import lay_out
 from cloudml_sagemaker.compile.policies import merged
 from cloudml_sagemaker.compile.wiring import EXTERNAL, RUN_TIME
@@ -123,7 +123,14 @@ def _check_limits(context: Context) -> None:
         where = f"parameter {parameter.name}"
         if parameter.name in files and isinstance(parameter.default, str) and not parameter.default.startswith("s3://"):
             message = f"its default {parameter.default!r} is a file of this machine, which a job cannot see"
-            context.findings.append(Diagnostic("CML337", where, message, "upload it, and write s3://bucket/…"))
+            context.findings.append(
+                Diagnostic(
+                    "CML337",
+                    where,
+                    message,
+                    f"give it with each run (--param {parameter.name}=FILE uploads it), or write s3://bucket/… here",
+                )
+            )
         room = checks.LONGEST_ARGUMENT - len(f"parameters.{parameter.name}=")
         if not parameter.required and len(str(_default(parameter))) > room:
             message = f"its default is longer than the {room} characters that a job can be given"

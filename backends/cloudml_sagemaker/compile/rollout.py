@@ -15,9 +15,9 @@ from cloudml.errors import Diagnostic
 from cloudml.plan import Resource
 from cloudml_sagemaker import machines, names
 from cloudml_sagemaker.compile import guards
-from cloudml_sagemaker.compile.context import Document
+from cloudml_sagemaker.compile.context import BACKEND, Document
 from cloudml_sagemaker.compile.policies import merged
-from cloudml_sagemaker.hosting import policy
+from cloudml_sagemaker.hosting import content, policy, tag_list
 from cloudml_sagemaker.service.model import input_shape
 from cloudml_sagemaker.service.shapes import problems
 from cloudml_sagemaker.target import Place
@@ -26,6 +26,8 @@ VARIANT = "main"
 """The one name of an endpoint's variant: an update may not rename it (developer guide, deployment guardrails)."""
 LONGEST_WAIT = 3600
 """Seconds (WaitIntervalInSeconds, TerminationWaitInSeconds)."""
+LONGEST_ANSWER = 60
+"""Seconds that a container may take to answer (InvokeEndpoint, API reference)."""
 SHORTEST_DEPLOYMENT = 600
 """Seconds (MaximumExecutionTimeoutInSeconds)."""
 SPARE = 600
@@ -33,6 +35,10 @@ SPARE = 600
 JSON_TYPES = ["application/json", "application/jsonlines", "application/jsonl", "application/x-ndjson",
               "application/x-jsonlines"]  # fmt: skip
 """What the server takes as text; kept as it is, and not in base64 (CaptureContentTypeHeader)."""
+
+_MEMBERS = frozenset({"variant", "DeploymentConfig", "DataCaptureConfig", "KmsKeyId", "scaling", "model"})
+_MODEL = frozenset({"role", "image", "environment", "features", "request_timeout", "subnets", "security_groups"})
+"""What native options of an endpoint, and of its model, may say: nothing else gets anywhere (`hosting.content`)."""
 
 
 @dataclass(frozen=True)
@@ -73,15 +79,19 @@ def lower(place: Place, endpoint: spec.Endpoint, identity: Mapping[str, str]) ->
             "VariantName": VARIANT,
             "InstanceType": machine.name if machine else "",
             "InitialInstanceCount": max(1, endpoint.scaling.minimum),
+            **({} if endpoint.resources.disk is None else {"VolumeSizeInGB": machines.volume(endpoint.resources)}),
         },
         "DeploymentConfig": deployment,
         "DataCaptureConfig": _capture(place, endpoint, found),
-        "KmsKeyId": place.kms,
+        "KmsKeyId": None if machine and machines.has_local_disk(machine.name) else place.kms,
         "scaling": _scaling(endpoint, found),
         "model": _model(place, endpoint),
         "tags": tags,
     }
-    settings = merged({key: value for key, value in settings.items() if value not in (None, "")}, endpoint.native)
+    foreign = list(_foreign(endpoint))
+    found += [*foreign, *_overruled(endpoint)]
+    settings = {key: value for key, value in settings.items() if value not in (None, "")}
+    settings = settings if foreign else merged(settings, endpoint.native)
     found += _shapes(endpoint, settings, alarms, known=machine is not None)
     seconds = endpoint.rollout.provision_timeout + policy.waits(deployment) + SPARE
     return Lowered(name, settings, alarms, tuple(found), seconds)
@@ -97,6 +107,30 @@ def _machine(endpoint: spec.Endpoint, found: list[Diagnostic]) -> machines.Machi
     except machines.NoMachine as problem:
         _find(found, "CML331", endpoint, str(problem), "ask for less")
     return None
+
+
+def _foreign(endpoint: spec.Endpoint) -> Iterator[Diagnostic]:
+    """What native options say, and would be left out without a word."""
+    where = f"endpoint {endpoint.name}"
+    for option in endpoint.native:
+        document = option.document if option.backend == BACKEND else {}
+        model = document.get("model", {})
+        inner = {f"model.{name}": _MODEL for name in model} if isinstance(model, Mapping) else {"model": _MODEL}
+        for name, known in {**dict.fromkeys(document, _MEMBERS), **inner}.items():
+            if name.rpartition(".")[2] not in known:
+                hint = f"native={{'{BACKEND}': …}} takes {', '.join(sorted(known))}"
+                yield Diagnostic("CML347", where, f"an endpoint's settings have no such {name}", hint)
+
+
+def _overruled(endpoint: spec.Endpoint) -> Iterator[Diagnostic]:
+    """What is declared, and would be another value on the endpoint."""
+    where = f"endpoint {endpoint.name}"
+    for name in (one.name for one in endpoint.environment if content.is_own(one.name)):
+        hint = "leave it out: it comes from `features` and `request_timeout`"
+        yield Diagnostic("CML347", where, f"the variable {name} is set by cloudml itself", hint)
+    if endpoint.request_timeout > LONGEST_ANSWER:
+        message = f"its request_timeout is {endpoint.request_timeout:g} s, and SageMaker waits {LONGEST_ANSWER} s"
+        yield Diagnostic("CML347", where, message, "answer sooner, or predict in a batch: ml.batch_predict")
 
 
 def _model(place: Place, endpoint: spec.Endpoint) -> Document:
@@ -212,7 +246,7 @@ def _scaling(endpoint: spec.Endpoint, found: list[Diagnostic]) -> Document | Non
     scaling = endpoint.scaling
     if scaling.minimum < 1:
         message = "an endpoint of machines keeps one at least: SageMaker scales to zero asynchronous ones only"
-        _find(found, "CML347", endpoint, message, "take a minimum of 1, and `cloudml endpoint stop` while it is unused")
+        _find(found, "CML347", endpoint, message, "take a minimum of 1, and `cloudml stop` while it is unused")
     if scaling.maximum <= scaling.minimum:
         return None
     if scaling.target_requests is None:
@@ -236,15 +270,13 @@ def _shapes(
     if not known:
         return
     name = settings["EndpointName"]
-    config: Document = {key: settings[key] for key in ("DataCaptureConfig", "KmsKeyId") if key in settings}
-    variant = {**settings["variant"], "ModelName": name}
+    image = str(settings["model"].get("image", ""))
+    parts = content.parts(settings, content.Served("", 1, "", "", name, image, "s3://bucket/model.tar.gz", {}))
+    updated = {"EndpointConfigName": name, "DeploymentConfig": settings["DeploymentConfig"]}
     requests: list[tuple[str, str, Document]] = [
-        ("CreateEndpointConfig", "sagemaker", {"EndpointConfigName": name, "ProductionVariants": [variant], **config}),
-        (
-            "UpdateEndpoint",
-            "sagemaker",
-            {"EndpointName": name, "EndpointConfigName": name, "DeploymentConfig": settings["DeploymentConfig"]},
-        ),
+        ("CreateModel", "sagemaker", parts.model),
+        ("CreateEndpointConfig", "sagemaker", parts.config),
+        ("CreateEndpoint", "sagemaker", {"EndpointName": name, **updated, "Tags": tag_list(settings["tags"])}),
         *(("PutMetricAlarm", "cloudwatch", alarm) for alarm in alarms),
     ]
     for operation, service, request in requests:

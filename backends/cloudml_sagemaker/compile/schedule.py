@@ -10,12 +10,12 @@ from cloudml import spec
 from cloudml.errors import Diagnostic
 from cloudml_sagemaker import names
 from cloudml_sagemaker.compile.context import Context, Document
-from cloudml_sagemaker.target import Place
 
 LONGEST = 64
 """Characters of a schedule's name (EventBridge Scheduler API reference, CreateSchedule)."""
 
 _DAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
+_MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"))
 
 
@@ -38,7 +38,7 @@ def entry(context: Context, pipeline: str, schedule: spec.Schedule, where: str) 
     """
     found: Document = {
         "Name": pipeline if len(pipeline) <= LONGEST else names.resource(pipeline),
-        "GroupName": group_name(context.place),
+        "GroupName": names.schedule_group(context.place.project, context.place.target),
         "ScheduleExpression": _expression(context, schedule, where),
         "FlexibleTimeWindow": {"Mode": "OFF"},
         "State": "ENABLED",
@@ -51,11 +51,6 @@ def entry(context: Context, pipeline: str, schedule: spec.Schedule, where: str) 
     if isinstance(schedule, spec.Cron):
         found["ScheduleExpressionTimezone"] = schedule.timezone
     return found
-
-
-def group_name(place: Place) -> str:
-    """The group that all schedules of a project's target lie in. Schedules bear no tags, their group does."""
-    return names.resource(place.project, place.target)
 
 
 def _expression(context: Context, schedule: spec.Schedule, where: str) -> str:
@@ -91,7 +86,7 @@ def _part(part: str, low: int) -> str:
     if not step:
         return part
     if "-" in first:
-        begin, end = (int(one) for one in first.split("-"))
+        begin, end = (int(one) if one.isdecimal() else _MONTHS.index(one) + 1 for one in first.split("-"))
         return ",".join(str(number) for number in range(begin, end + 1, int(step)))
     return f"{low if first == '*' else first}/{step}"
 

@@ -125,7 +125,7 @@ def _machines(context: Context, step: spec.TrainingStep, job: Job) -> Document:
         "InstanceCount": step.distribution.nodes if step.distribution else 1,
         "VolumeSizeInGB": machines.volume(step.resources),
     }
-    if context.place.kms:
+    if context.place.kms and not machines.has_local_disk(found["InstanceType"]):
         found["VolumeKmsKeyId"] = context.place.kms
     return found
 

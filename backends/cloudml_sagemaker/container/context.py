@@ -76,7 +76,7 @@ def _end(child: subprocess.Popen[bytes]) -> None:
 
 @dataclass
 class Context:
-    """One job's surroundings. `project` and `library` are the unpacked code, `work` a folder of its own."""
+    """One job's surroundings. `project` is the unpacked code, `library` an archive, `work` a folder of its own."""
 
     layout: Layout
     work: Path
@@ -93,8 +93,8 @@ class Context:
 
     @property
     def library(self) -> Path:
-        """cloudml itself."""
-        return self.work / "library"
+        """cloudml itself, imported as it lies there (`cloudml_sagemaker.library.pack`)."""
+        return self.work / "library.zip"
 
     @property
     def requirements(self) -> Path:

@@ -11,10 +11,10 @@ import sys
 from typing import Any
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
-for _name in ("library", "project"):
-    _folder = os.path.join(_HERE, _name)
-    if os.path.isdir(_folder) and _folder not in sys.path:
-        sys.path.insert(0, _folder)
+for _name in ("library.zip", "project"):
+    _place = os.path.join(_HERE, _name)
+    if os.path.exists(_place) and _place not in sys.path:
+        sys.path.insert(0, _place)
 
 
 class Served:
@@ -28,11 +28,19 @@ class Served:
             facts = json.load(file)
         self.predict = load_predictor(os.path.join(folder, "model", facts["filename"]), facts["predictor"])
         rows = facts["sample"]
-        features = json.loads(os.environ.get("CLOUDML_FEATURES", "[]"))
+        features = _features()
         own = FeatureSchema.from_sample(rows, features) if rows or features else FeatureSchema()
         self.schema = own if own.names else FeatureSchema(self.predict.features or ())
         if rows:  # a model that cannot answer its own sample must not become healthy
             self.predict(self.schema.conform(rows))
+
+
+def _features() -> list[str]:
+    """The order of the features, in as many variables as the text takes: AWS takes 1,024 characters in one."""
+    text, number = os.environ.get("CLOUDML_FEATURES", ""), 2
+    while f"CLOUDML_FEATURES_{number}" in os.environ:
+        text, number = text + os.environ[f"CLOUDML_FEATURES_{number}"], number + 1
+    return list(json.loads(text)) if text else []
 
 
 def model_fn(model_dir: str) -> Served:

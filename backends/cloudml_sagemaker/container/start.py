@@ -27,7 +27,7 @@ def main() -> int:
             unpack(os.path.join(code, "bundle.tar.gz"), work)
         except (OSError, ValueError, tarfile.TarError) as error:
             return fail(base, f"the code bundle cannot be unpacked: {error}")
-        sys.path[0] = os.path.join(work, "library")
+        sys.path[0] = os.path.join(work, "library.zip")
         from cloudml_sagemaker.container.main import run
 
         return run(code, work, sys.argv[1:])

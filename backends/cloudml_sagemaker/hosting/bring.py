@@ -116,9 +116,7 @@ def _bring(course: _Course) -> Document:
         _update(course, found)
     after = watch.settled(aws, wish.name, patience)
     if after is None or not _serves(after, wish):
-        if after is not None and after["EndpointStatus"] == "InService" and course.unscaled is not None:
-            scaling.ensure(aws, wish.name, wish.variant, course.unscaled)
-        raise Failed(_verdict(course, after))
+        raise _missed(course, after)
     scaling.ensure(aws, wish.name, wish.variant, wish.settings.get("scaling"))
     return after
 
@@ -133,6 +131,17 @@ def owned(aws: Aws, found: Document, tags: Mapping[str, str]) -> dict[str, str]:
                 f"{have.get(name)!r}): rename the endpoint of the pipeline, or remove that one"
             )
     return have
+
+
+def _missed(course: _Course, after: Document | None) -> Failed:
+    """What happened instead. An endpoint that serves what it served before is scaled again as it was."""
+    aws, wish = course.aws, course.wish
+    if after is not None and after["EndpointStatus"] == "InService":
+        # An attempt that died has taken the scaling with it: then that of the settings.
+        wanted = course.unscaled or wish.settings.get("scaling")
+        if wanted is not None and scaling.read(aws, wish.name, wish.variant) is None:
+            scaling.ensure(aws, wish.name, wish.variant, wanted)
+    return Failed(_verdict(course, after))
 
 
 def _serves(found: Document, wish: Wish) -> bool:
@@ -156,7 +165,7 @@ def _begin(course: _Course) -> Document | None:
         return None
     if going == wish.config and not _serves(found, wish):  # an update of ours that somebody else has begun to watch
         course.before, course.since = begun["EndpointConfigName"], begun.get("LastModifiedTime")
-        raise Failed(_verdict(course, found))
+        raise _missed(course, found)
     if found["EndpointStatus"] == "Failed":  # DeleteEndpoint is all that AWS allows then (API reference)
         patience.say(f"{wish.name}: Failed ({found.get('FailureReason', 'no reason')}); it is made anew")
         aws.find("sagemaker", "DeleteEndpoint", EndpointName=wish.name)
@@ -195,6 +204,20 @@ def _update(course: _Course, found: Document) -> None:
         request["RetainAllVariantProperties"] = True
         request["ExcludeRetainedVariantProperties"] = [{"VariantPropertyType": "DataCaptureConfig"}]
     _ask(course, "UpdateEndpoint", request)
+    _begun(course, found)
+
+
+def _begun(course: _Course, before: Document) -> None:
+    """Wait a little until the update is to be seen, for a view from before it looks like a way back; note its begin."""
+    shown = ("EndpointStatus", "EndpointConfigName", "LastModifiedTime")
+    for count in range(_TRIES):
+        found = watch.look(course.aws, course.wish.name)
+        if found is None:
+            return
+        if any(found.get(member) != before.get(member) for member in shown):
+            course.since = found.get("LastModifiedTime")
+            return
+        course.patience.pause(count, f"the update of {course.wish.name} is not to be seen yet")
 
 
 def _remark(course: _Course, found: Document) -> None:

@@ -10,6 +10,7 @@ import hashlib
 import json
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cloudml_sagemaker.hosting import Aws, Document, Failed, tag_list
@@ -18,8 +19,9 @@ FEATURES = "CLOUDML_FEATURES"
 """The variable by which `inference.py` learns the order of the features."""
 VERSION = "CLOUDML_MODEL_VERSION"
 TIMEOUT = "SAGEMAKER_MODEL_SERVER_TIMEOUT"
-OWN = frozenset({FEATURES, VERSION, TIMEOUT})
-"""Variables that come from settings of their own."""
+_OWN = frozenset({VERSION, TIMEOUT})
+LONGEST_VARIABLE = 1024
+"""Characters of a variable's value (API reference, ContainerDefinition)."""
 _LONGEST = 63
 """Characters of the names of models, configurations and endpoints (API reference)."""
 
@@ -39,8 +41,11 @@ class Served:
 
     @classmethod
     def of(cls, package: Document, model: str, group: str) -> Served:
-        """Of what DescribeModelPackage tells."""
-        container = package["InferenceSpecification"]["Containers"][0]
+        """Of what DescribeModelPackage tells. Raises Failed: it has no image, so that nobody could serve it."""
+        containers = (package.get("InferenceSpecification") or {}).get("Containers") or [{}]
+        container = containers[0]
+        if not container.get("Image"):
+            raise Failed(f"{package['ModelPackageArn']} does not say how it is served: it has no image")
         return cls(
             model=model,
             version=int(package["ModelPackageVersion"]),
@@ -95,7 +100,7 @@ def _container(own: Document, served: Served) -> Document:
     """The package as it was registered; in another image when the endpoint asks for one (a machine with GPUs)."""
     environment = {**own.get("environment", {}), VERSION: str(served.version)}
     if own.get("features"):
-        environment[FEATURES] = json.dumps(own["features"])
+        environment |= _pieces(json.dumps(own["features"]))
     if own.get("request_timeout"):
         environment[TIMEOUT] = str(math.ceil(own["request_timeout"]))
     if own.get("image", served.image) == served.image:
@@ -105,6 +110,25 @@ def _container(own: Document, served: Served) -> Document:
         "ModelDataUrl": served.data,
         "Environment": {**served.environment, **environment},
     }
+
+
+def is_own(variable: str) -> bool:
+    """Whether a variable comes from a setting of its own."""
+    return variable in _OWN or variable.startswith(FEATURES)
+
+
+def _pieces(features: str) -> dict[str, str]:
+    """The text of the features, in as many variables as it takes: `CLOUDML_FEATURES`, `CLOUDML_FEATURES_2`, ..."""
+    pieces = [features[at : at + LONGEST_VARIABLE] for at in range(0, len(features), LONGEST_VARIABLE)]
+    return {f"{FEATURES}_{number}" if number > 1 else FEATURES: one for number, one in enumerate(pieces, 1)}
+
+
+def features_of(environment: Mapping[str, str]) -> list[str]:
+    """The features that a container's variables tell; none when they tell of none."""
+    text, number = environment.get(FEATURES, ""), 2
+    while f"{FEATURES}_{number}" in environment:
+        text, number = text + environment[f"{FEATURES}_{number}"], number + 1
+    return list(json.loads(text)) if text else []
 
 
 def named(endpoint: str, version: int, content: Document) -> str:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 
 from cloudml_sagemaker.hosting import Aws, Document, content, labels_of, policy, scaling, watch
-from cloudml_sagemaker.hosting.content import FEATURES, OWN, TIMEOUT, Served
+from cloudml_sagemaker.hosting.content import TIMEOUT, Served
 
 _IDENTITY = frozenset({"cloudml:project", "cloudml:target", "cloudml:pipeline"})
 
@@ -92,14 +91,17 @@ def _model(aws: Aws, sight: Sight, served: Served | None) -> Document:
         return {}
     container = found.get("PrimaryContainer") or (found.get("Containers") or [{}])[0]
     environment = container.get("Environment") or {}
+    features = content.features_of(environment)
     given = {} if served is None or "ModelPackageName" in container else served.environment
     shown: Document = {
         "role": found.get("ExecutionRoleArn", ""),
         "image": container.get("Image") or (served.image if served else ""),
-        "environment": {key: value for key, value in environment.items() if key not in OWN and given.get(key) != value},
+        "environment": {
+            key: value for key, value in environment.items() if not content.is_own(key) and given.get(key) != value
+        },
     }
-    if FEATURES in environment:
-        shown["features"] = json.loads(environment[FEATURES])
+    if features:
+        shown["features"] = features
     if TIMEOUT in environment:
         shown["request_timeout"] = float(environment[TIMEOUT])
     network = found.get("VpcConfig") or {}

@@ -102,8 +102,8 @@ def _jobs(scope: Scope, needs: Needs) -> Iterator[Statement]:
 def _finding(scope: Scope, needs: Needs) -> Iterator[Statement]:
     """Destroy looks for every kind of thing by its tags, also for those that no pipeline declares any more."""
     names = (
-        "ListEndpointConfigs ListEndpoints ListModelPackageGroups ListModelPackages ListModels "
-        "ListMonitoringSchedules ListPipelines ListProcessingJobs ListTrainingJobs"
+        "ListDataQualityJobDefinitions ListEndpointConfigs ListEndpoints ListModelPackageGroups ListModelPackages "
+        "ListModels ListMonitoringSchedules ListPipelines ListProcessingJobs ListTrainingJobs"
     )
     why = "AWS takes * only for lists"
     yield Statement("Lists", actions("sagemaker", names), ("*",), why)
@@ -161,7 +161,7 @@ def _endpoints(scope: Scope, needs: Needs) -> Iterator[Statement]:
     )
     yield Statement("Invoke", ("sagemaker:InvokeEndpoint",), own[:1], "cloudml invoke")
     if needs.has("kind:alarm"):
-        names = "PutMetricAlarm DeleteAlarms TagResource"
+        names = "PutMetricAlarm DeleteAlarms TagResource UntagResource"
         arn = scope.arn("cloudwatch", f"alarm:{scope.stem}")
         yield Statement("ManageAlarms", actions("cloudwatch", names), (arn,), "guards of a rollout")
 

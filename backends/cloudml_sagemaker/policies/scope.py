@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from cloudml_sagemaker.compile.schedule import group_name
+from cloudml_sagemaker import names
 from cloudml_sagemaker.target import Place
 
 _CERTAIN = 50
@@ -48,7 +48,7 @@ class Scope:
             project=place.project,
             target=place.target,
             stem=stem(place.project, place.target),
-            group=group_name(place),
+            group=names.resource(place.project, place.target),
             role=place.role,
             kms=place.kms,
             subnets=place.subnets,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from cloudml.plan import Resource
 from cloudml_sagemaker.hosting import Document, labels, tag_list
 from cloudml_sagemaker.resources.kind import Kind, Live, Owned, World, reduced
-from cloudml_sagemaker.resources.tags import PIPELINE, is_ours, refuse_foreign, stem
+from cloudml_sagemaker.resources.tags import PIPELINE, is_ours, refuse_foreign, stem, superfluous
 
 __all__ = ["ALARM"]
 
@@ -19,7 +19,8 @@ def _find(world: World, name: str) -> Document | None:
 
 
 def _tags(world: World, alarm: Document) -> dict[str, str]:
-    found = world.client.call("cloudwatch", "ListTagsForResource", ResourceARN=alarm["AlarmArn"])
+    """None for what vanished meanwhile."""
+    found = world.client.find("cloudwatch", "ListTagsForResource", ResourceARN=alarm["AlarmArn"]) or {}
     return labels(found.get("Tags") or ())
 
 
@@ -31,20 +32,19 @@ def _read(world: World, resource: Resource) -> Live | None:
     return Live(reduced({key: value for key, value in live.items() if value not in ("", [])}, resource.document))
 
 
-def _put(world: World, resource: Resource) -> None:
+def _put(world: World, resource: Resource, fields: tuple[str, ...] = ()) -> None:
     """Raises Refused (CML534): an alarm of somebody else has the name."""
     found = _find(world, resource.name)
     if found is not None:
         refuse_foreign(world, f"the alarm {resource.name}", _tags(world, found))
     world.client.call("cloudwatch", "PutMetricAlarm", **resource.document)
-    if found is not None:  # PutMetricAlarm sets tags only when it makes an alarm (API reference)
-        world.client.call(
-            "cloudwatch", "TagResource", ResourceARN=found["AlarmArn"], Tags=resource.document.get("Tags", [])
-        )
-
-
-def _update(world: World, resource: Resource, fields: tuple[str, ...]) -> None:
-    _put(world, resource)
+    if found is None:
+        return
+    arn, tags = found["AlarmArn"], resource.document.get("Tags", [])
+    world.client.call("cloudwatch", "TagResource", ResourceARN=arn, Tags=tags)  # PutMetricAlarm tags new ones only
+    gone = superfluous(labels(tags), fields, "Tags")
+    if gone:
+        world.client.call("cloudwatch", "UntagResource", ResourceARN=arn, TagKeys=gone)
 
 
 def _delete(world: World, name: str) -> None:
@@ -63,4 +63,4 @@ def _owned(world: World) -> Iterator[Owned]:
             yield Owned(alarm["AlarmName"], tags.get(PIPELINE, ""))
 
 
-ALARM = Kind("alarm", _read, _put, _update, _delete, _owned)
+ALARM = Kind("alarm", _read, _put, _put, _delete, _owned)

@@ -21,7 +21,7 @@ _ORDER = {name: place for place, name in enumerate(KINDS)}
 
 
 def apply(world: World, resources: Sequence[Resource], plan: Plan) -> None:
-    """Bring about the plan's changes. A plan without any writes nothing.
+    """Bring about the plan's changes. A plan without any writes nothing but the end of a journal that was cut off.
 
     Raises Refused: CML530 when the code or the world is not what the plan was made for, CML531 when somebody else
     applies, CML532 when the prefix is another's, CML534 when something with our name is not ours. BackendError
@@ -107,8 +107,12 @@ def _bring(
     resources: Sequence[Resource],
     kept: Sequence[Applied],
 ) -> None:
-    """Carry out changes under a journal. `kept`: what is remembered besides the resources afterwards."""
-    if not changes:
+    """Carry out changes under a journal. `kept`: what is remembered besides the resources afterwards.
+
+    Without changes there is nothing to write, unless an earlier apply was cut off just before it could say that all
+    stands: its journal is ended.
+    """
+    if not changes and known.pending is None:
         return
     state.claim(world)
     by_name = {(one.kind, one.name): one for one in resources}

@@ -10,7 +10,7 @@ from cloudml_sagemaker.hosting import Document, Failed, content, policy, reading
 from cloudml_sagemaker.hosting.bring import Wish, bring
 from cloudml_sagemaker.hosting.watch import Patience
 from cloudml_sagemaker.resources.kind import Kind, Live, Owned, World, reduced
-from cloudml_sagemaker.resources.tags import containing, owned_of_sagemaker
+from cloudml_sagemaker.resources.tags import containing, owned_of_sagemaker, superfluous
 
 __all__ = ["ENDPOINT", "patience"]
 
@@ -71,6 +71,9 @@ def _update(world: World, resource: Resource, fields: tuple[str, ...]) -> None:
         bring(client, wish, patience(settings))
     except Failed as error:
         raise Refused(str(error), code="CML541") from error
+    gone = superfluous(wish.tags(), fields, "tags")
+    if gone:
+        client.call("sagemaker", "DeleteTags", ResourceArn=sight.found["EndpointArn"], TagKeys=gone)
 
 
 def _delete(world: World, name: str) -> None:

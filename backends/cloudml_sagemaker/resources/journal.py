@@ -20,7 +20,7 @@ from importlib.metadata import version
 from types import TracebackType
 
 from cloudml import __version__
-from cloudml.errors import CloudmlError
+from cloudml.errors import CloudmlError, Refused
 from cloudml_sagemaker.refusals import AwsError
 from cloudml_sagemaker.resources import state
 from cloudml_sagemaker.resources.kind import World
@@ -154,7 +154,18 @@ class Journal:
 
     def _write(self, new: State) -> None:
         with self._lock:
-            self._state = state.write(self._world, self._name, replace(new, etag=self._state.etag))
+            self._state = self._put(new)
+
+    def _put(self, new: State) -> State:
+        """Write over the version that is known. What lies there may be an earlier write of our own whose answer was
+        lost for good: then that is the version to write over."""
+        try:
+            return state.write(self._world, self._name, replace(new, etag=self._state.etag))
+        except Refused:
+            found, mine = state.read(self._world, self._name), self._state.pending
+            if found.pending is None or mine is None or found.pending.id != mine.id:
+                raise
+            return state.write(self._world, self._name, replace(new, etag=found.etag))
 
     def _beat(self) -> None:
         while not self._over.wait(BEAT):
@@ -164,7 +175,7 @@ class Journal:
                     return
                 alive = replace(self._state, pending=replace(pending, beat=self._writer.clock()))
                 try:
-                    self._state = state.write(self._world, self._name, alive)
+                    self._state = self._put(alive)
                 except AwsError:
                     continue  # a bad line: the next one may get through
                 except CloudmlError as error:

@@ -1,4 +1,5 @@
-"""What runs make and no plan speaks of: models and endpoint configurations, found by their tags; objects in S3."""
+"""What runs make and no plan speaks of: models, endpoint configurations and the definitions of native monitors, found
+by their tags; objects in S3."""
 
 from __future__ import annotations
 
@@ -14,8 +15,8 @@ from cloudml_sagemaker.resources.kind import Owned, World
 CODE = ("jobs", "definitions", "state")
 """Folders below the prefix that can be made again from the project."""
 
-DATA = ("runs", "checkpoints", "models", "capture", "monitors", "endpoints")
-"""Folders below the prefix that runs and endpoints filled."""
+DATA = ("runs", "inputs", "checkpoints", "models", "capture", "monitors", "endpoints")
+"""Folders below the prefix that runs and endpoints filled, and what was given to runs."""
 
 _BATCH = 1000
 """Objects a request (S3 API reference, DeleteObjects)."""
@@ -51,6 +52,18 @@ def owned_configs(world: World) -> Iterator[Owned]:
 def delete_config(world: World, name: str) -> None:
     """Missing is no error. Never one that an endpoint still uses: endpoints go first."""
     world.client.find("sagemaker", "DeleteEndpointConfig", EndpointConfigName=name)
+
+
+def owned_definitions(world: World) -> Iterator[Owned]:
+    """Definitions of native monitors without their schedules: something was cut off between the two."""
+    listing = ("ListDataQualityJobDefinitions", "JobDefinitionSummaries")
+    name, arn = "MonitoringJobDefinitionName", "MonitoringJobDefinitionArn"
+    yield from tags.owned_of_sagemaker(world, listing, name, arn, **tags.containing(world))
+
+
+def delete_definition(world: World, name: str) -> None:
+    """Missing is no error. Their schedules go first, and take them along."""
+    world.client.find("sagemaker", "DeleteDataQualityJobDefinition", JobDefinitionName=name)
 
 
 def piles(world: World, folders: Iterable[str]) -> list[Pile]:

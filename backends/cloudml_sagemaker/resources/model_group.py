@@ -50,7 +50,7 @@ def _update(world: World, resource: Resource, fields: tuple[str, ...]) -> None:
 def _versions(world: World, name: str) -> Iterator[dict[str, Any]]:
     try:
         yield from world.client.pages(
-            _SAGEMAKER, "ListModelPackages", "ModelPackageSummaryList", ModelPackageGroupName=name
+            _SAGEMAKER, "ListModelPackages", "ModelPackageSummaryList", ModelPackageGroupName=name, MaxResults=100
         )
     except AwsError as error:
         if error.kind != "missing":

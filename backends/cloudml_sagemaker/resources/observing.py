@@ -8,8 +8,9 @@ from typing import Any
 
 from cloudml.plan import Observed, Resource, differences
 from cloudml_sagemaker.resources import job_code, state
+from cloudml_sagemaker.resources.journal import Writer
 from cloudml_sagemaker.resources.kind import Kind, Live, World
-from cloudml_sagemaker.resources.state import Applied, Pending, State
+from cloudml_sagemaker.resources.state import Applied, Pending, State, Step
 from cloudml_sagemaker.resources.table import KINDS
 from cloudml_sagemaker.resources.tags import in_parallel, is_ours, plain
 
@@ -137,13 +138,20 @@ def _problem(world: World, asked: Resource, live: Live, old: Applied | None, pen
         return f"{NOT_OURS} project {world.place.project}, target {world.place.target}"
     if live.problem:
         return live.problem
-    if pending is not None and any((step.kind, step.name) == (asked.kind, asked.name) for step in pending.open()):
+    if pending is not None and any((step.kind, step.name) == (asked.kind, asked.name) for step in _unsure(pending)):
         return cut_off(pending)
     return ""
 
 
+def _unsure(pending: Pending) -> tuple[Step, ...]:
+    """Where an apply was cut off: at what it had not noted as done, or, with all done, before it could say so."""
+    return pending.open() or tuple(step for step in pending.changes if step.action != "delete")[-1:]
+
+
 def cut_off(pending: Pending) -> str:
-    """An apply that did not come to its end, in words."""
+    """An apply that did not come to its end, in words; or one that is still at it."""
+    if Writer.here().alive(pending):
+        return f"{pending.by or 'somebody'} applies since {pending.at}, and has not come to this yet"
     why = f": {pending.failed}" if pending.failed else ""
     return f"the apply of {pending.by or 'somebody'} at {pending.at} was cut off here{why}"
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from cloudml.plan import Resource
-from cloudml_sagemaker.compile.schedule import group_name
+from cloudml_sagemaker import names
 from cloudml_sagemaker.refusals import AwsError
 from cloudml_sagemaker.resources import tags
 from cloudml_sagemaker.resources.kind import Kind, Live, Owned, World, reduced
@@ -107,12 +107,13 @@ def _update(world: World, resource: Resource, fields: tuple[str, ...]) -> None:
 
 
 def _delete(world: World, name: str) -> None:
-    world.client.find(_SCHEDULER, "DeleteSchedule", Name=name, GroupName=group_name(world.place))
+    group = names.schedule_group(world.place.project, world.place.target)
+    world.client.find(_SCHEDULER, "DeleteSchedule", Name=name, GroupName=group)
 
 
 def _owned(world: World) -> Iterator[Owned]:
     """Those of our group, if it is ours."""
-    group = group_name(world.place)
+    group = names.schedule_group(world.place.project, world.place.target)
     if group in _own_groups(world):
         for one in world.client.pages(_SCHEDULER, "ListSchedules", "Schedules", GroupName=group):
             yield Owned(one["Name"])

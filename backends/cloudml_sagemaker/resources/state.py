@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -115,13 +116,27 @@ def read(world: World, name: str) -> State:
 
 
 def others(world: World, name: str) -> Iterator[State]:
-    """The states of the target's other pipelines."""
+    """The states of the target's other pipelines. Raises AwsError, StateError."""
+    for key, content in _contents(world):
+        if key != _key(world, name):
+            yield _parsed(*content, key)
+
+
+def every(world: World) -> Iterator[tuple[str, State]]:
+    """The name in AWS of each pipeline of the target, and its state; what cannot be read is passed over."""
+    for key, content in _contents(world):
+        with suppress(StateError):
+            yield key.rpartition("/")[2].removesuffix(".json"), _parsed(*content, key)
+
+
+def _contents(world: World) -> Iterator[tuple[str, tuple[bytes, str]]]:
+    """Key, content and ETag of each state of the target."""
     prefix = f"{world.place.prefix}/{FOLDER}/"
     listed = world.client.pages("s3", "ListObjectsV2", "Contents", Bucket=world.place.bucket, Prefix=prefix)
-    keys = [one["Key"] for one in listed if one["Key"] != _key(world, name)]
+    keys = [one["Key"] for one in listed]
     for key, found in zip(keys, in_parallel(lambda key: _get(world, key), keys), strict=True):
         if found is not None:
-            yield _parsed(*found, key)
+            yield key, found
 
 
 def write(world: World, name: str, state: State) -> State:

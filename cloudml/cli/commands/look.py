@@ -201,6 +201,8 @@ def _why_text(record: RunRecord, found: Sequence[Explanation], style: Style) -> 
                 *(f"      {clean(line)}" for line in entry.log_tail),
             ]
         if entry.hint:
-            lines.append(f"    {style.paint(style.arrow, 'cyan')} {clean(entry.hint)}")
+            first, *rest = entry.hint.splitlines()
+            lines.append(f"    {style.paint(style.arrow, 'cyan')} {clean(first)}")
+            lines += [f"      {clean(line)}" for line in rest]
         blocks.append("\n".join(lines))
     return "\n".join(blocks) or "this run has no steps"

@@ -10,8 +10,6 @@ from botocore.exceptions import ClientError
 from churn_definition import BUCKET, PIPELINE
 from churn_team import DAY, ENDPOINT, HOUR, MONDAY, PIPELINE_ARN, Team
 
-pytestmark = pytest.mark.slow
-
 DAILY = "cron(0 0 ? * * *)"
 HONEST = {"mean": [36, 2.5, 60, 0.5], "scale": [20, 1.7, 15, 0.5], "weights": [-1.0, 1.5, 0.75, 0.75], "bias": 0.2}
 WEEKS = 4

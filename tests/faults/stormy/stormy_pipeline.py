@@ -1,8 +1,8 @@
-"""Numbers, a model of them, a version of it, and an endpoint that a guarded canary brings it to."""
+"""A number, a model of it, a version of that, and an endpoint that a guarded canary brings it to."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from pathlib import Path
 
 import cloudml as ml
 
@@ -15,29 +15,24 @@ SERVICE = ml.Endpoint(
 )
 
 
-class Fit(NamedTuple):
-    model: dict[str, int]
+class Scores(ml.Metrics):
     size: float
 
 
-@ml.processing
+@ml.processing(timeout="30s")
 def count(start: int) -> int:
     """Cheap, and another for each start."""
     return start + 1
 
 
-@ml.training
-def fit(first: int) -> Fit:
-    return Fit({"first": first}, float(first))
+@ml.training(timeout="30s")
+def fit(first: int, model: ml.Out[ml.Model]) -> Scores:
+    Path(model.path).write_text(f"model of {first}", encoding="utf-8")
+    return Scores(size=float(first))
 
 
 @ml.pipeline(schedule=ml.cron("0 4 * * *"))
 def numbers(start: ml.Param[int] = 1) -> None:
+    """Made daily."""
     made = fit(count(start))
-    ml.deploy(ml.register(made.model, "numbers", metrics={"size": made.size}), SERVICE)
-
-
-@ml.pipeline(description="The same, told otherwise and asked by nobody.", name="numbers")
-def renewed(start: ml.Param[int] = 1) -> None:
-    made = fit(count(start))
-    ml.deploy(ml.register(made.model, "numbers", metrics={"size": made.size}), SERVICE)
+    ml.deploy(ml.register(made.model, "numbers", metrics=made.size), SERVICE)

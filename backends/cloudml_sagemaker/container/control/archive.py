@@ -14,10 +14,11 @@ import os
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
+from pkgutil import get_data
 from typing import Any
 
 SERVED = "cloudml.json"
-_SCRIPT = Path(__file__).parent.parent / "inference.py"
+_SCRIPT = ("cloudml_sagemaker.container", "inference.py")
 
 
 def pack(target: Path, model: Path, served: dict[str, Any], library: Path, project: Path) -> None:
@@ -28,10 +29,10 @@ def pack(target: Path, model: Path, served: dict[str, Any], library: Path, proje
         tarfile.open(fileobj=packed, mode="w", format=tarfile.GNU_FORMAT) as archive,
     ):
         _add(archive, SERVED, json.dumps(served, sort_keys=True).encode(), False)
-        _add(archive, "code/inference.py", _SCRIPT.read_bytes(), False)
+        _add(archive, "code/inference.py", get_data(*_SCRIPT) or b"", False)
         for name, path in _files(model, f"model/{served['filename']}"):
             _add_file(archive, name, path)
-        for root, prefix in ((library, "code/library"), (project, "code/project")):
+        for root, prefix in ((library, "code/library.zip"), (project, "code/project")):
             for name, path in _files(root, prefix):
                 if "__pycache__" not in name:
                     _add_file(archive, name, path)

@@ -11,19 +11,19 @@ CONNECT, READ, ATTEMPTS = 10, 70, 6
 """Seconds to connect, seconds to wait for an answer (an endpoint may take 60), and tries in all."""
 
 
-def client(service: str) -> Any:
+def client(service: str, attempts: int = ATTEMPTS) -> Any:
     """A client of the job's region and role, made once a process: making one takes a tenth of a second."""
     region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
-    return _made(service, region, os.environ.get("AWS_ENDPOINT_URL"))
+    return _made(service, region, os.environ.get("AWS_ENDPOINT_URL"), attempts)
 
 
 @cache
-def _made(service: str, region: str | None, _endpoint: str | None) -> Any:
+def _made(service: str, region: str | None, _endpoint: str | None, attempts: int) -> Any:
     """boto3 reads the variable with the endpoint by itself; here it only tells one client from another."""
     import boto3
     from botocore.config import Config
 
-    retries: Any = {"mode": "standard", "total_max_attempts": ATTEMPTS}
+    retries: Any = {"mode": "standard", "total_max_attempts": attempts}
     return boto3.client(
         service, region_name=region, config=Config(connect_timeout=CONNECT, read_timeout=READ, retries=retries)
     )
@@ -75,18 +75,19 @@ def split(uri: str) -> tuple[str, str]:
     return bucket, key
 
 
-def put_once(uri: str, source: Path | bytes) -> None:
-    """Bring content to an address that is named by it: what is there already is the same."""
+def put_once(uri: str, source: Path | bytes, kms: str | None = None) -> None:
+    """Bring content to an address that is named by it: what is there already is the same. `kms`: the target's key."""
     s3, (bucket, key) = client("s3"), split(uri)
+    encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms} if kms else {}
     try:
         s3.head_object(Bucket=bucket, Key=key)
     except Exception as error:
         if not is_missing(error):
             raise
         if isinstance(source, bytes):
-            s3.put_object(Bucket=bucket, Key=key, Body=source)
+            s3.put_object(Bucket=bucket, Key=key, Body=source, **encryption)
         else:
-            s3.upload_file(str(source), bucket, key)
+            s3.upload_file(str(source), bucket, key, ExtraArgs=encryption)
 
 
 def get(uri: str) -> bytes:

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, TypeAlias
 
-from cloudml_sagemaker.container.control.registration import DOCUMENT
+from cloudml_sagemaker.container.control.registration import record_of
 
 APPROVED: Final = "approved"
 REJECTED: Final = "rejected"
@@ -96,8 +96,7 @@ def home(package: Mapping[str, Any], otherwise: str) -> str:
 
     A version's record is `<model's folder>/<archive>/<origin>/<name>.json`.
     """
-    uri = package.get("CustomerMetadataProperties", {}).get(DOCUMENT, "")
-    parts = uri.rsplit("/", 3)
+    parts = record_of(package).rsplit("/", 3)
     return f"{parts[0] if len(parts) == 4 else otherwise}/decisions"
 
 

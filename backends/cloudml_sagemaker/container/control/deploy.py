@@ -34,7 +34,8 @@ def deploy(action: Document, context: Context) -> Made:
     except Failed as error:
         raise Refused(str(error)) from error
     if action.get("alias"):
-        models.promote(package, action["alias"], "cloudml", f"deployed to {endpoint['name']} by {context.run}")
+        reason = f"deployed to {endpoint['name']} by {context.run}"
+        models.promote(package, action["alias"], "cloudml", reason, action.get("kms"))
     sys.stdout.write(f"cloudml: {endpoint['name']} serves {label}\n")
     return {"endpoint": {
         "name": endpoint["name"],

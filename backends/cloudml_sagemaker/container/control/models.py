@@ -15,10 +15,12 @@ from typing import Any
 from cloudml_sagemaker.container.conditions import NoChampion
 from cloudml_sagemaker.container.control import decisions
 from cloudml_sagemaker.container.control.aws import client, get, is_missing, put_once
-from cloudml_sagemaker.container.control.registration import DOCUMENT, METRIC
+from cloudml_sagemaker.container.control.registration import METRIC, record_of
 from cloudml_sagemaker.container.failure import Refused
 
 ALIAS = "cloudml:alias:"
+GONE = frozenset({"Failed", "Deleting"})
+"""States of a package (ModelPackageStatus) in which it is no version that anybody could use."""
 _PARALLEL = 8
 
 
@@ -53,18 +55,18 @@ class Package:
 
     @property
     def container(self) -> dict[str, Any]:
-        """How it is served: image, archive, environment."""
-        found: dict[str, Any] = self.document["InferenceSpecification"]["Containers"][0]
-        return found
+        """How it is served: image, archive, environment; empty for one that somebody else registered without."""
+        found: list[dict[str, Any]] = self.document.get("InferenceSpecification", {}).get("Containers", [])
+        return found[0] if found else {}
 
     @property
     def data(self) -> str:
-        """Where its archive lies."""
-        return str(self.container["ModelDataUrl"])
+        """Where its archive lies; empty for one that somebody else registered without."""
+        return str(self.container.get("ModelDataUrl", ""))
 
     def registration(self) -> dict[str, Any]:
         """The whole record of the registration, from S3: sample rows, metrics, lineage."""
-        uri = self.metadata.get(DOCUMENT)
+        uri = record_of(self.document)
         found: dict[str, Any] = json.loads(get(uri)) if uri else {}
         return found
 
@@ -104,7 +106,7 @@ def _describe(group: str, version: int) -> dict[str, Any]:
 
 
 def versions(model: str, group: str) -> Iterator[Package]:
-    """All versions, the newest first; one that is deleted meanwhile is left out."""
+    """All versions that can be used, the newest first; one that is deleted meanwhile is left out."""
     sagemaker = client("sagemaker")
     pages = sagemaker.get_paginator("list_model_packages").paginate(
         ModelPackageGroupName=group, SortBy="CreationTime", SortOrder="Descending", PaginationConfig={"PageSize": 100}
@@ -121,7 +123,8 @@ def versions(model: str, group: str) -> Iterator[Package]:
 
     with ThreadPoolExecutor(_PARALLEL) as pool:
         for page in pages:
-            arns = [one["ModelPackageArn"] for one in page["ModelPackageSummaryList"]]
+            usable = [one for one in page["ModelPackageSummaryList"] if one["ModelPackageStatus"] not in GONE]
+            arns = [one["ModelPackageArn"] for one in usable]
             yield from (Package(model, group, one) for one in pool.map(described, arns) if one is not None)
 
 
@@ -159,16 +162,18 @@ def _tags(arn: str) -> dict[str, str]:
     return {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
 
 
-def promote(package: Package, alias: str, who: str = "cloudml", reason: str = "") -> None:
-    """Move the alias to the version, and keep who did it and why; whoever bore it before does so no longer."""
+def promote(package: Package, alias: str, who: str = "cloudml", reason: str = "", kms: str | None = None) -> None:
+    """Move the alias to the version, and keep who did it and why; whoever bore it before does so no longer.
+
+    `kms`: the key that the record of it is encrypted with.
+    """
     arn = group_arn(package.group, package.model)
     if aliases(_tags(arn)).get(alias) == package.version:
         return
-    record = package.metadata.get(DOCUMENT)
-    if record:  # written first: an alias never moves without a trace
+    if record_of(package.document):  # written first: an alias never moves without a trace
         made = decisions.Decision.now(f"promoted to {alias}", who, reason)
         folder = f"{decisions.home(package.document, '')}/{decisions.label(package.document)}"
-        put_once(f"{folder}/{made.key()}", made.content())
+        put_once(f"{folder}/{made.key()}", made.content(), kms)
     tags = [{"Key": ALIAS + alias, "Value": str(package.version)}]
     client("sagemaker").add_tags(ResourceArn=arn, Tags=tags)
 
@@ -177,7 +182,10 @@ def champion(wanted: dict[str, Any]) -> float:
     """The metric of the version that bears an alias. Raises NoChampion: none does, or it lacks the metric."""
     model, alias, metric = wanted["model"], wanted["alias"], wanted["metric"]
     version = bearer(wanted["group"], alias)
-    value = None if version is None else _metric(find({**wanted, "version": version}), metric)
+    try:
+        value = None if version is None else _metric(find({**wanted, "version": version}), metric)
+    except Refused:  # the version was deleted, and its alias was left behind
+        value = None
     if value is None:
         message = f"no version of {model} bears the alias {alias} with a metric {metric}"
         raise NoChampion(message, wanted["missing"] == "pass")

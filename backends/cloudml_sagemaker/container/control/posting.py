@@ -12,6 +12,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -96,5 +97,5 @@ def _send(url: str, body: bytes) -> None:
     except urllib.error.HTTPError as error:
         error.close()
         raise NotPosted(f"its address answered {error.code}") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, HTTPException) as error:  # InvalidURL's own text holds the address
         raise NotPosted(f"its address could not be reached ({type(error).__name__})") from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sys
 import time
@@ -28,11 +27,7 @@ def register(action: Document, context: Context) -> Made:
     """
     model = context.sources.one(action["model"])
     metrics = evidence(action, context)
-    identity = {
-        "digest": model.digest, "metrics": metrics, "predictor": action.get("predictor"),
-        "predictor_code": action.get("code", ""),
-    }  # fmt: skip
-    origin = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+    origin = registration.origin(model.digest, metrics, action.get("predictor"), action.get("code", ""))
     name, group = action["model_name"], action["group"]
     models.group_arn(group, name)
     for known in models.versions(name, group):
@@ -67,7 +62,8 @@ def _add(action: Document, context: Context, model: Stored, metrics: dict[str, f
     digest = archive.digest(packed)
     prefix = f"{_prefix(action, context)}/models/{action['model_name']}/{digest}"
     data = f"{prefix}/model.tar.gz"
-    put_once(data, packed)
+    kms = action.get("kms")
+    put_once(data, packed, kms)
     facts = {
         **model.document(), "metrics": metrics, "sample": sample, "run": context.run, "origin": origin,
         "archive": digest, **_lineage(action, model), "predictor": action.get("predictor"),
@@ -75,9 +71,9 @@ def _add(action: Document, context: Context, model: Stored, metrics: dict[str, f
         "approval": action.get("approval", decisions.APPROVED),
     }  # fmt: skip
     document = f"{prefix}/{origin}/{registration.record_name(facts)}"
-    put_once(document, json.dumps(facts, sort_keys=True).encode())
+    put_once(document, json.dumps(facts, sort_keys=True).encode(), kms)
     statistics = f"{prefix}/{origin}/metrics.json"
-    put_once(statistics, json.dumps(metrics, sort_keys=True).encode())
+    put_once(statistics, json.dumps(metrics, sort_keys=True).encode(), kms)
     environment = {"SAGEMAKER_PROGRAM": "inference.py", "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code"}
     types = {"SupportedContentTypes": registration.TYPES, "SupportedResponseMIMETypes": registration.TYPES}
     wanted = registration.request(

@@ -8,10 +8,12 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from typing import Any
 
 METRIC = "cloudml:metric:"
 DOCUMENT = "cloudml:document"
+"""The metadata with the name of a registration's record; `record_of` tells its address."""
 ORIGIN = "cloudml:origin"
 """The metadata with the identity of a registration: the same model with the same evidence is one version."""
 ADOPTED = "cloudml:adopted-from"
@@ -31,12 +33,33 @@ def record_name(facts: Facts) -> str:
     return f"registration-{hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]}.json"
 
 
+def origin(digest: str, metrics: Mapping[str, float], predictor: str | None, predictor_code: str) -> str:
+    """The identity of a registration, sha256: of the model, its evidence and the code that serves it."""
+    identity = {"digest": digest, "metrics": metrics, "predictor": predictor, "predictor_code": predictor_code}
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+
+
+def record_of(package: Mapping[str, Any]) -> str:
+    """The address of a version's record, which lies beside its metrics; empty when it has none.
+
+    The metadata holds only its name: an address may be longer than the 256 characters that there is room for.
+    """
+    name = package.get("CustomerMetadataProperties", {}).get(DOCUMENT, "")
+    quality = package.get("ModelMetrics", {}).get("ModelQuality", {})
+    folder = quality.get("Statistics", {}).get("S3Uri", "").rpartition("/")[0]
+    return f"{folder}/{name}" if name and folder.startswith("s3://") else ""
+
+
 def metadata(facts: Facts, document: str, more: dict[str, str] | None = None) -> dict[str, str]:
     """CustomerMetadataProperties of a version whose whole record lies at `document`: what is read most, in AWS's
     alphabet and lengths, as far as there is room.
     """
     own = {f"cloudml:{name}": str(facts.get(name) or "") for name in _OWN}
-    own |= {DOCUMENT: document, "cloudml:predictor": str(facts.get("predictor") or ""), **(more or {})}
+    own |= {
+        DOCUMENT: document.rpartition("/")[2],
+        "cloudml:predictor": str(facts.get("predictor") or ""),
+        **(more or {}),
+    }
     own |= {f"cloudml:tag:{name}": value for name, value in facts.get("tags", {}).items()}
     numbers = {METRIC + name: repr(value) for name, value in facts.get("metrics", {}).items()}
     together = {name: value for name, value in {**own, **numbers}.items() if value}

@@ -16,7 +16,8 @@ def verify(action: Document, context: Context) -> Made:
     """The report. Raises AssertionError with all findings."""
     endpoint = context.values.json(action["endpoint"])
     rows = _rows(action, context, endpoint)
-    runtime, sagemaker = client("sagemaker-runtime"), client("sagemaker")
+    # Asked once each: what boto3 tries again would be neither an error nor its own latency.
+    runtime, sagemaker = client("sagemaker-runtime", attempts=1), client("sagemaker")
     name = endpoint["EndpointName"]
 
     def post(sent: list[Row]) -> list[Any]:

@@ -19,8 +19,9 @@ from cloudml.testing.harness import SAMPLES, build, sources_of
 from cloudml_sagemaker import names
 from cloudml_sagemaker.compile import compile_pipeline
 from cloudml_sagemaker.permissions import permissions
-from cloudml_sagemaker.policies.scope import Repository, stem
+from cloudml_sagemaker.policies.scope import Repository, Scope, stem
 from cloudml_sagemaker.policies.statements import Statement, document, packed, size
+from cloudml_sagemaker.target import Place
 
 ROLE = "arn:aws:iam::123456789012:role/team/ml"
 SETTINGS = {"region": "us-east-1", "role": ROLE, "bucket": "data", "requirements": ""}
@@ -262,6 +263,15 @@ def test_every_name_of_a_target_begins_as_the_policies_say(project: str, where: 
     documents = [{"Statement": [{"Action": "x:y", "Resource": pattern}]}]
     assert allowed(documents, "x:y", names.resource(project, where, name))
     assert allowed(documents, "x:y", names.pipeline(project, where, name))
+
+
+@pytest.mark.parametrize(("project", "where"), [("a", "b"), ("a-b", "c"), ("Team", "prod")])
+def test_the_schedule_group_is_the_compilers(project: str, where: str) -> None:
+    place = Place.of(target(project, where))
+    assert Scope.of(place).group == names.schedule_group(place.project, place.target)
+    people = documents(permissions(target(project, where), ()), "deployer")
+    arn = f"arn:aws:scheduler:us-east-1:123456789012:schedule/{names.schedule_group(place.project, place.target)}/x"
+    assert allowed(people, "scheduler:CreateSchedule", arn)
 
 
 def test_packing_splits_only_when_it_must() -> None:

@@ -190,6 +190,7 @@ def _scheduled(schedule: spec.Schedule) -> dict[str, object]:
         ("0 0 * * 5-7", "cron(0 0 ? * SUN,FRI,SAT *)"),
         ("0 9-17/4 * jan *", "cron(0 9,13,17 * JAN ? *)"),
         ("0 0 */10 * *", "cron(0 0 1/10 * ? *)"),
+        ("0 0 1 jan-jul/3 *", "cron(0 0 1 1,4,7 ? *)"),
     ],
 )
 def test_cron_in_scheduler_s_six_fields(expression: str, expected: str) -> None:

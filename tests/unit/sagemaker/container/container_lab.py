@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -66,12 +67,14 @@ class Lab:
         (code / "step.json").write_text(json.dumps({"version": 1, "kind": "job", "step": "work", **step}))
         source = self.base.parent / "source"
         source.mkdir(exist_ok=True)
-        with tarfile.open(code / "bundle.tar.gz", "w:gz") as archive:
+        with tarfile.open(code / "bundle.tar.gz", "w:gz", compresslevel=1) as archive:
             for name, text in self.project.items():
                 (source / name).write_text(text)
                 archive.add(source / name, f"project/{name}")
-            for name, path in library.files().items():
-                archive.add(path, f"library/{name}")
+            packed = library.pack({name: path.read_bytes() for name, path in library.files().items()})
+            member = tarfile.TarInfo(library.ARCHIVE)
+            member.size = len(packed)
+            archive.addfile(member, io.BytesIO(packed))
         return code
 
     def command(self, step: Document, *sets: str) -> list[str]:

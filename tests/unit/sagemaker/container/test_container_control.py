@@ -126,7 +126,7 @@ def test_a_model_is_registered_once_with_its_evidence(aws: Cloud) -> None:
     body = aws.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
     with tarfile.open(fileobj=io.BytesIO(body), mode="r:gz") as archive:
         names = set(archive.getnames())
-    expected = {"cloudml.json", "code/inference.py", "code/project/steps.py", "code/library/cloudml/__init__.py"}
+    expected = {"cloudml.json", "code/inference.py", "code/project/steps.py", "code/library.zip"}
     assert expected | {"model/model.json"} <= names
     assert not any("__pycache__" in name for name in names)
 
@@ -259,6 +259,8 @@ def test_verify_holds_answers_against_the_limits_and_lets_the_project_judge(aws:
     }  # fmt: skip
     assert verify("steps:strict").message().startswith("AssertionError: not good enough")
     assert "p95 latency is" in verify("steps:judge", p95=0.0001).message()
+    aws.mock.add_fault("throttle:InvokeEndpoint,count=1")
+    assert "ThrottlingException" in verify("steps:judge").message(), "an error is one, and is not asked away"
 
 
 def test_a_version_that_waits_for_approval_is_not_deployed(aws: Cloud) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from endpoint_lab import NAME, Died, Lab, lowered, rollout
+from endpoint_lab import NAME, Died, Lab, Shared, lowered, rollout
 
 from cloudml import spec
 from cloudml_sagemaker.hosting import Failed, content, scaling
@@ -17,10 +17,10 @@ CANARY = rollout((20, 600), (100, 0), final_bake=300.0)
 ALARM = "shop-dev-scores-error-rate"
 
 
-def watched(**more: Any) -> Any:
+def watched(scaling: spec.Scaling = FIVE, **more: Any) -> Any:
     guard = spec.Guard(metric="error_rate", limit=0.1, min_samples=0, window=60.0, no_data="pass")
     steps = rollout((20, 600), (100, 0), final_bake=300.0, guards=(guard,))
-    return lowered(rollout=steps, scaling=FIVE, **more)
+    return lowered(rollout=steps, scaling=scaling, **more)
 
 
 def test_a_canary_bakes_and_succeeds_and_a_repeated_deploy_changes_nothing(lab: Lab) -> None:
@@ -54,6 +54,46 @@ def test_an_alarm_takes_the_version_back_and_is_told(lab: Lab) -> None:
     config = content.make(lab.client, made.settings, lab.register())
     with pytest.raises(Failed, match=r"nothing was changed: .* in alarm already"):
         bring(lab.client, Wish(made.settings, config, "a", "b"), lab.patience())
+
+
+def test_what_an_alarm_rang_for_before_the_update_is_not_its_story(lab: Lab) -> None:
+    class Remembering(Shared):
+        asked: Any = None
+
+        def call(self, service: str, operation: str, /, *, purpose: str | None = None, **request: Any) -> Any:
+            if operation == "DescribeAlarmHistory":
+                self.asked = request["StartDate"]
+            return super().call(service, operation, purpose=purpose, **request)
+
+    made, client = watched(), Remembering(lab)
+    lab.deploy(made, lab.register())
+    before = lab.describe()["LastModifiedTime"]
+    lab.mock.advance(3600)
+    config = content.make(lab.client, made.settings, lab.register())
+    patience = lab.patience(lambda count: lab.ring(ALARM) if count == 2 else None)
+    with pytest.raises(Failed, match="went back"):
+        bring(client, Wish(made.settings, config, "a", "b"), patience)
+    assert (client.asked - before).total_seconds() >= 3600
+
+
+def test_a_view_from_before_the_update_is_no_way_back(lab: Lab) -> None:
+    """DescribeEndpoint may lag behind UpdateEndpoint; the mock's own views lag only behind what was created."""
+    made = lowered()
+    lab.deploy(made, lab.register())
+    config = content.make(lab.client, made.settings, lab.register())
+
+    class Lagging(Shared):
+        late: list[dict[str, Any]]
+
+        def call(self, service: str, operation: str, /, *, purpose: str | None = None, **request: Any) -> Any:
+            if operation == "UpdateEndpoint":
+                self.late = [lab.describe()] * 2
+            if operation == "DescribeEndpoint" and getattr(self, "late", ()):
+                return self.late.pop()
+            return super().call(service, operation, purpose=purpose, **request)
+
+    found = bring(Lagging(lab), Wish(made.settings, config, "a", "b"), lab.patience())
+    assert found["EndpointConfigName"] == config
 
 
 def test_errors_of_the_new_version_ring_the_alarm_by_themselves(lab: Lab) -> None:
@@ -247,3 +287,19 @@ def test_an_update_that_fails_gives_the_scaling_back(lab: Lab) -> None:
     with pytest.raises(Failed, match="went back"):
         lab.deploy(scaled(cpu=8, most=8), lab.register())
     assert scaling.read(lab.client, NAME, "main") == {"MinCapacity": 2, "MaxCapacity": 6, "TargetValue": 60.0}
+
+
+def test_scaling_that_a_killed_update_took_away_comes_back_when_the_update_does_not(lab: Lab) -> None:
+    wanted = spec.Scaling(minimum=5, maximum=8, target_requests=1)
+    lab.deploy(watched(scaling=wanted), lab.register())
+    served, larger = lab.register(), watched(scaling=wanted, resources=spec.Resources(cpu=8))
+
+    def die(_: int) -> None:
+        raise Died
+
+    with pytest.raises(Died):
+        lab.deploy(larger, served, die)
+    assert scaling.read(lab.client, NAME, "main") is None
+    with pytest.raises(Failed, match="went back"):
+        lab.deploy(larger, served, lambda count: lab.ring(ALARM) if count == 1 else None)
+    assert scaling.read(lab.client, NAME, "main") == {"MinCapacity": 5, "MaxCapacity": 8, "TargetValue": 60.0}

@@ -7,15 +7,17 @@ import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
-from endpoint_lab import NAME, PLACE, Lab, lowered, rollout
+from endpoint_lab import NAME, PLACE, Died, Lab, Shared, lowered, rollout
 
 from cloudml import spec
 from cloudml.errors import NotFound, Refused
 from cloudml.plan import Resource, differences
 from cloudml_sagemaker import endpoint as commands
 from cloudml_sagemaker.compile.rollout import Lowered
+from cloudml_sagemaker.container import inference
 from cloudml_sagemaker.endpoint import SagemakerEndpoints
 from cloudml_sagemaker.hosting import scaling
 from cloudml_sagemaker.resources import endpoint as kinds
@@ -142,6 +144,71 @@ def test_a_stopped_endpoint_stays_listed_and_starts_as_it_was(lab: Lab) -> None:
         lab.endpoints.start("nothing")
 
 
+class Deadly(Shared):
+    """The process dies when it is about to ask for this."""
+
+    def __init__(self, lab: Lab, operation: str) -> None:
+        super().__init__(lab)
+        self._deadly = operation
+
+    def call(self, service: str, operation: str, /, *, purpose: str | None = None, **request: Any) -> dict[str, Any]:
+        if operation == self._deadly:
+            raise Died
+        return super().call(service, operation, purpose=purpose, **request)
+
+
+def dies(lab: Lab, operation: str, command: str) -> None:
+    commands = SagemakerEndpoints(World(Deadly(lab, operation), PLACE, Path("/nowhere")))
+    with pytest.raises(Died):
+        getattr(commands, command)("scores")
+    lab.mock.advance(1)
+
+
+def test_a_stop_and_a_start_that_were_cut_off_are_ended_by_the_next(lab: Lab) -> None:
+    made = watched(scaling=spec.Scaling(minimum=1, maximum=3, target_requests=1))
+    first = lab.deploy(made, lab.register())
+    second = lab.deploy(made, lab.register())
+    dies(lab, "DeleteEndpoint", "stop")
+    assert scaling.read(lab.client, NAME, "main") is None, "that was taken away already"
+    assert lab.endpoints.start("scores").status == "in_service", "it was never stopped"
+    lab.endpoints.stop("scores")
+    lab.mock.advance(1)
+    dies(lab, "RegisterScalableTarget", "start")
+    assert lab.describe()["EndpointStatus"] == "InService"
+    assert lab.endpoints.start("scores").version == 2
+    assert scaling.read(lab.client, NAME, "main") == {"MinCapacity": 1, "MaxCapacity": 3, "TargetValue": 60.0}
+    assert lab.tags()["cloudml:history"].split() == [second, first]
+    assert "Contents" not in lab.call("s3", "ListObjectsV2", Bucket="bucket", Prefix="shop/dev/endpoints/")
+
+
+def test_the_note_of_a_stop_does_not_undo_a_later_deploy(lab: Lab) -> None:
+    lab.deploy(watched(), lab.register())
+    lab.endpoints.stop("scores")
+    lab.mock.advance(1)
+    config = lab.deploy(watched(), lab.register())
+    assert lab.endpoints.start("scores").counters["configuration"] == config
+
+
+def test_a_note_that_cannot_be_read_hides_no_other_endpoint(lab: Lab) -> None:
+    lab.call("s3", "PutObject", Bucket="bucket", Key="shop/dev/endpoints/shop-dev-x.json", Body=b"{")
+    lab.call("s3", "PutObject", Bucket="bucket", Key="shop/dev/endpoints/shop-dev-y.json", Body=b"[]")
+    lab.deploy(lowered(), lab.register())
+    assert [one.name for one in lab.endpoints.list()] == ["scores"]
+
+
+def test_all_lines_of_a_long_log_are_read(lab: Lab) -> None:
+    """FilterLogEvents gives 10,000 events a page at most: the rest comes with the next ones."""
+    where = {"logGroupName": f"/aws/sagemaker/Endpoints/{NAME}", "logStreamName": "many"}
+    lab.call("logs", "CreateLogGroup", logGroupName=where["logGroupName"])
+    lab.deploy(lowered(), lab.register())
+    lab.call("logs", "CreateLogStream", **where)
+    now = int(time.time() * 1000)
+    events = [{"timestamp": now + at // 1000, "message": f"line {at}"} for at in range(10_500)]
+    for at in range(0, len(events), 5_000):
+        lab.call("logs", "PutLogEvents", **where, logEvents=events[at : at + 5_000])
+    assert sum(line.startswith("line ") for line in lab.endpoints.logs("scores")) == 10_500
+
+
 # -- plan and apply ------------------------------------------------------------------------------------------------
 
 
@@ -173,6 +240,37 @@ def test_a_variable_that_is_declared_no_more_is_a_difference(lab: Lab) -> None:
     assert changed(lab, lowered()) == ("configuration",)
     ENDPOINT.update(lab.world, resource(lowered()), ("configuration",))
     assert changed(lab, lowered()) == ()
+
+
+def test_tags_that_are_declared_no_more_are_taken_off(lab: Lab) -> None:
+    tagged = watched(tags=(spec.Tag(key="team", value="a"),))
+    lab.deploy(tagged, lab.register())
+    for made, gone in ((watched(), ("tags.team",)), (watched(), ())):
+        ENDPOINT.update(lab.world, resource(made), gone)
+        assert "team" not in lab.tags()
+    assert lab.tags()["cloudml:project"] == "shop"
+    plain = resource(watched(), "alarm")
+    ALARM.update(lab.world, plain, ("Tags.team",))
+    live = ALARM.read(lab.world, resource(tagged, "alarm"))
+    assert live is not None
+    assert [one["Key"] for one in live.document["Tags"]] == ["cloudml:pipeline", "cloudml:project", "cloudml:target"]
+
+
+def test_many_features_are_told_in_several_variables_and_read_back(lab: Lab) -> None:
+    """A variable has 1,024 characters at most (ContainerDefinition), and a model may have hundreds of features."""
+    names = tuple(f"feature_number_{at:03}" for at in range(200))
+    made = lowered(features=names)
+    assert made.findings == ()
+    config = lab.deploy(made, lab.register())
+    assert changed(lab, made) == ()
+    assert changed(lab, lowered(features=names[:-1])) == ("model.features",)
+    (variant,) = lab.call("sagemaker", "DescribeEndpointConfig", EndpointConfigName=config)["ProductionVariants"]
+    model = lab.call("sagemaker", "DescribeModel", ModelName=variant["ModelName"])
+    environment = model["PrimaryContainer"]["Environment"]
+    pieces = {key: value for key, value in environment.items() if key.startswith("CLOUDML_FEATURES")}
+    assert sorted(pieces) == ["CLOUDML_FEATURES", *(f"CLOUDML_FEATURES_{at}" for at in (2, 3, 4, 5))]
+    with patch.dict("os.environ", pieces):
+        assert tuple(inference._features()) == names, "as the container reads them"
 
 
 def test_another_rollout_alone_touches_no_fleet(lab: Lab) -> None:

@@ -237,6 +237,10 @@ def test_capture_and_scaling() -> None:
     assert "scaling" not in lowered(scaling=spec.Scaling(minimum=2, maximum=2)).settings
 
 
+def native(**document: Any) -> tuple[spec.NativeOption, ...]:
+    return (spec.NativeOption(backend="sagemaker", document=document),)
+
+
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
@@ -244,13 +248,34 @@ def test_capture_and_scaling() -> None:
         ({"scaling": spec.Scaling(minimum=1, maximum=3)}, "nothing says when it grows"),
         ({"capture": spec.Capture(sample=0.125)}, "captures 12.5 %"),
         ({"capture": spec.Capture(sample=0.001)}, "captures 0.1 %"),
+        ({"request_timeout": 61.0}, "its request_timeout is 61 s, and SageMaker waits 60 s"),
+        ({"environment": (spec.EnvironmentVariable(name="CLOUDML_FEATURES", value="[]"),)}, "is set by cloudml itself"),
+        ({"native": native(AsyncInferenceConfig={})}, "no such AsyncInferenceConfig | native={'sagemaker': …} takes"),
+        ({"native": native(EndpointName="other")}, "no such EndpointName"),
+        ({"native": native(tags={"cloudml:project": "other"})}, "no such tags"),
+        ({"native": native(model={"EnableNetworkIsolation": True})}, "no such model.EnableNetworkIsolation"),
+        ({"native": native(model="x")}, "no such model | native={'sagemaker': …} takes environment, features"),
     ],
 )
-def test_capture_and_scaling_that_cannot_be_are_refused(fields: dict[str, Any], expected: str) -> None:
+def test_settings_that_cannot_be_are_refused(fields: dict[str, Any], expected: str) -> None:
     found = messages(**fields)
     assert len(found) == 1, found
     assert found[0].startswith("CML347 ")
     assert expected in found[0]
+
+
+def test_a_disk_is_asked_for_and_a_machine_with_its_own_takes_no_key() -> None:
+    """API reference, CreateEndpointConfig: the call fails with a KmsKeyId where the instance type has local storage."""
+    secret = replace(PLACE, kms="alias/k")
+    made = lowered(resources=spec.Resources(disk=100 * 1024), place=secret).settings
+    assert (made["variant"]["VolumeSizeInGB"], made["KmsKeyId"]) == (108, "alias/k"), "100 GiB are 107.4 GB"
+    assert "VolumeSizeInGB" not in lowered().settings["variant"]
+    device = lowered(resources=spec.Resources(gpu=1), capture=spec.Capture(), place=secret).settings
+    assert device["variant"]["InstanceType"] == "ml.g4dn.xlarge"
+    assert "KmsKeyId" not in device
+    assert device["DataCaptureConfig"]["KmsKeyId"] == "alias/k", "what lies in S3 is encrypted all the same"
+    found = lowered(resources=spec.Resources(disk=600 * 1024)).findings
+    assert [(one.code, "volumeSizeInGB" in one.message) for one in found] == [("CML338", True)], "512 GB at most"
 
 
 def test_a_machine_that_there_is_not_is_told() -> None:
@@ -264,5 +289,7 @@ def test_the_documents_are_requests_by_the_service_model() -> None:
         assert problems(input_shape("PutMetricAlarm", "cloudwatch"), alarm) == []
     update = {"EndpointName": NAME, "EndpointConfigName": NAME, "DeploymentConfig": made.settings["DeploymentConfig"]}
     assert problems(input_shape("UpdateEndpoint"), update) == []
-    native = (spec.NativeOption(backend="sagemaker", document={"variant": {"InitialInstanceCount": -1}}),)
-    assert [one.code for one in lowered(native=native).findings] == ["CML338"]
+    assert [one.code for one in lowered(native=native(variant={"InitialInstanceCount": -1})).findings] == ["CML338"]
+    long = (spec.EnvironmentVariable(name="A", value="x" * 1025),)
+    assert [one.code for one in lowered(environment=long).findings] == ["CML338"]
+    assert [one.code for one in lowered(tags=(spec.Tag(key="a", value="{}"),)).findings] == ["CML338"]

@@ -138,7 +138,12 @@ def test_topics_and_their_subscriptions() -> None:
         assert len(one.name) <= 256
 
 
-@pytest.mark.parametrize(("channel", "target"), [("webhook", "http://example.com"), ("email", "nobody")])
+MANY = ", ".join(f"person{number}@example.com" for number in range(15))
+
+
+@pytest.mark.parametrize(
+    ("channel", "target"), [("webhook", "http://example.com"), ("email", "nobody"), ("email", MANY)]
+)
 def test_an_address_that_cannot_be_subscribed_is_refused(channel: str, target: str) -> None:
     made = pipeline(monitor(alerts=("team",)), alerts=(alert(channel, target),))
     assert "CML348" in refused(made)
@@ -205,6 +210,9 @@ def test_other_hours_are_refused(schedule: Any) -> None:
     assert "every full hour" in refused(pipeline(native(schedule=schedule)))
 
 
+FEW = spec.Threshold(statistic="ks", limit=0.1, min_samples=20)
+
+
 @pytest.mark.parametrize(
     ("watched", "words"),
     [
@@ -213,6 +221,7 @@ def test_other_hours_are_refused(schedule: Any) -> None:
         (native(window=2 * 86_400.0), "its window is"),
         (native(rollback=True), "portable engine"),
         (native("ks", "ks"), "one limit a statistic"),
+        (monitor(engine="native", thresholds=(FEW,)), "however few rows"),
     ],
 )
 def test_what_model_monitor_has_not_is_refused(watched: spec.Monitor, words: str) -> None:

@@ -244,6 +244,13 @@ def test_an_address_that_refuses_is_told_without_it(monkeypatch: pytest.MonkeyPa
     assert problems == ["alert team: its address answered 410"]
 
 
+def test_an_address_that_is_no_url_after_all_is_not_told_by_the_library_s_error() -> None:
+    """http.client refuses the space before it connects, with a text that holds the path."""
+    secret = [{"name": "team", "channel": "slack", "target": "https://127.0.0.1/services/the secret"}]
+    (problem,) = notify.send(secret, MESSAGE, "p")
+    assert problem == "alert team: its address could not be reached (InvalidURL)"
+
+
 def test_redirects_are_not_followed(monkeypatch: pytest.MonkeyPatch) -> None:
     """The opener's own machinery is asked: an answer 302 ends as an error, and nobody else is asked."""
     asked: list[str] = []

@@ -106,9 +106,9 @@ class Account:
         lineage = {"data": {"rows": "sha256:" + "a" * 64}, "parameters": {"slope": slope}}
         artifact(layout.input("in-0"), "model", {"slope": slope}, lineage=lineage)
         artifact(layout.input("in-1"), "scores", {"auc": auc, "rows": 4})
-        for name in ("project", "library"):
-            (work / name).mkdir()
-            (work / name / "code.py").write_text("x = 1\n")
+        (work / "project").mkdir()
+        (work / "project" / "code.py").write_text("x = 1\n")
+        (work / "library.zip").write_bytes(b"cloudml")
         action = {
             "name": "register", "model_name": model, "group": self.group(model), "approval": "approved",
             "image": IMAGE, "predictor": "steps:serve", "code": "c" * 64, "summary": "a line", "sample": None,

@@ -11,6 +11,7 @@ import pytest
 from registry_lab import Account, Killed, Make, Mortal
 
 from cloudml.errors import NotFound, Refused
+from cloudml_sagemaker.container.control.registration import record_of
 from cloudml_sagemaker.resources.kind import World
 
 
@@ -29,6 +30,22 @@ def test_a_version_tells_what_it_is_and_where_it_comes_from(dev: Account) -> Non
     assert found.path.startswith("s3://data-dev/shop/dev/models/m/")
     assert found.path.endswith("/model.tar.gz")
     assert found.created_at.endswith("+00:00")
+
+
+def test_the_record_is_found_however_long_its_address_is(account: Make) -> None:
+    """Metadata has room for 256 characters, and bucket, project, target and model for more."""
+    long = account("t" * 40, project="p" * 40)
+    model = "m" * 50
+    long.make_group(model)
+    version = long.register(model=model, approval="pending", kms="alias/k")
+    found = long.models.decide(model, version["version"], True, "ada", "good")
+    assert len(record_of(long.described(1, model))) > 256
+    assert (found.data, found.code, said(found.decisions)) == (
+        {"rows": "sha256:" + "a" * 64}, "d" * 64, [("approved", "ada", "good")],
+    )  # fmt: skip
+    key = found.path.removeprefix(f"s3://{long.place.bucket}/")
+    kept = long.client.call("s3", "HeadObject", Bucket=long.place.bucket, Key=key)
+    assert (kept["ServerSideEncryption"], kept["SSEKMSKeyId"]) == ("aws:kms", "alias/k"), "by the target's key"
 
 
 def test_versions_are_listed_newest_first_by_model(dev: Account) -> None:
@@ -142,6 +159,16 @@ def test_an_alias_moves_with_who_and_why(dev: Account) -> None:
     assert len(dev.models.get("m", 2).decisions) == 2, "nothing moved, nothing was decided"
 
 
+def test_an_alias_that_comes_back_leaves_a_trace_each_time(dev: Account) -> None:
+    """The same words, said again after the alias was elsewhere, are another decision."""
+    dev.register(1)
+    dev.register(2)
+    for version in (1, 2, 1):
+        dev.models.promote("m", version, "champion", "ada", "")
+    assert len(dev.models.get("m", 1).decisions) == 2
+    assert len(dev.models.get("m", 2).decisions) == 1
+
+
 @pytest.mark.parametrize("approved", [None, False])
 def test_only_an_approved_version_may_bear_an_alias(dev: Account, approved: bool | None) -> None:
     dev.register(approval="pending")
@@ -176,7 +203,7 @@ def test_a_group_made_anew_does_not_inherit_decisions(dev: Account, monkeypatch:
     dev.models.decide("m", 1, True, "ada", "good")
     dev.client.call("sagemaker", "DeleteModelPackage", ModelPackageName=dev.described(1)["ModelPackageArn"])
     dev.client.call("sagemaker", "DeleteModelPackageGroup", ModelPackageGroupName=dev.group())
-    time.sleep(1.1)  # another second: versions are told apart by the time of their making
+    time.sleep(1.01 - time.time() % 1)  # another second: versions are told apart by the time of their making
     dev.make_group()
     assert dev.register(approval="pending")["version"] == 1, "the token of the lost version is not in the way"
     found = dev.models.get("m")
@@ -197,6 +224,32 @@ def test_a_version_that_somebody_else_registered_is_listed_with_what_is_known(de
     with pytest.raises(Refused, match="was not registered by cloudml") as told:
         dev.models.export("m", 1, dev.folder / "out")
     assert told.value.code == "CML538"
+
+
+def test_a_version_that_says_nothing_of_its_serving_hides_no_other(dev: Account) -> None:
+    """AWS takes a package without an inference specification (SourceUri)."""
+    from cloudml_sagemaker.container.control import models
+    from cloudml_sagemaker.hosting import Failed
+    from cloudml_sagemaker.hosting.content import Served
+
+    dev.register()
+    dev.client.call("sagemaker", "CreateModelPackage", ModelPackageGroupName=dev.group(), SourceUri="s3://elsewhere/m")
+    assert [(one.version, one.path == "") for one in dev.models.list("m")] == [(2, True), (1, False)]
+    assert models.Package("m", dev.group(), dev.described(2)).container == {}
+    with pytest.raises(Failed, match="it has no image"):
+        Served.of(dev.described(2), "m", dev.group())
+
+
+def test_an_alias_of_a_deleted_version_is_no_champion(dev: Account) -> None:
+    from cloudml_sagemaker.container.conditions import NoChampion
+    from cloudml_sagemaker.container.control.models import champion
+
+    dev.register()
+    dev.models.promote("m", 1, "champion", "ada", "x")
+    dev.client.call("sagemaker", "DeleteModelPackage", ModelPackageName=dev.described(1)["ModelPackageArn"])
+    wanted = {"model": "m", "group": dev.group(), "alias": "champion", "metric": "auc", "missing": "pass"}
+    with pytest.raises(NoChampion):
+        champion(wanted)
 
 
 def test_more_metrics_than_the_metadata_has_room_for_are_all_told(dev: Account) -> None:
@@ -265,7 +318,7 @@ def test_a_package_that_failed_is_no_version(dev: Account, monkeypatch: pytest.M
 def test_a_damaged_record_or_decision_hides_nothing_else(dev: Account) -> None:
     dev.register()
     dev.models.decide("m", 1, False, "ada", "no")
-    record = dev.described(1)["CustomerMetadataProperties"]["cloudml:document"]
+    record = record_of(dev.described(1))
     folder = next(key for key in dev.objects() if "/decisions/" in key).rpartition("/")[0]
     for key in (record.removeprefix("s3://data-dev/"), f"{folder}/1-junk.json", f"{folder}/2-junk.json"):
         dev.client.call("s3", "PutObject", Bucket="data-dev", Key=key, Body=b"{")

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from registry_lab import IMAGE, Account, Killed, Make, Mortal
+from registry_lab import IMAGE, ROLE, Account, Killed, Make, Mortal
 
+from cloudml.backend.port import Target
 from cloudml.errors import CorruptArtifact, Refused
 from cloudml.testing.mocks import MockInUse
+from cloudml_sagemaker import transfer
+from cloudml_sagemaker.client import Client
+from cloudml_sagemaker.resources.kind import World
+from cloudml_sagemaker.target import Place
 
 ORIGIN = "arn:aws:sagemaker:us-east-1:123456789012:model-package/shop-dev-m/1"
 
@@ -26,10 +32,37 @@ def laid(dev: Account, tmp_path: Path) -> Path:
     return tmp_path / "out"
 
 
+_MADE: list[Path] = []
+
+
+@pytest.fixture
+def sent(request: pytest.FixtureRequest, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same, for tests that ask no more where it comes from: registered and exported once, and copied."""
+    if not _MADE:
+        made = tmp_path_factory.mktemp("made") / "out"
+        _MADE.append(Path(shutil.copytree(request.getfixturevalue("laid"), made)))
+    return Path(shutil.copytree(_MADE[0], tmp_path / "sent"))
+
+
 @pytest.fixture
 def prod(account: Make) -> Account:
     """Another target, another bucket, another region."""
     return account("prod", region="eu-west-1")
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [
+        (IMAGE, IMAGE.replace("763104351884", "692866216735").replace("us-east-1", "eu-south-1")),
+        ("123456789012.dkr.ecr.us-east-1.amazonaws.com/own:1", "123456789012.dkr.ecr.us-east-1.amazonaws.com/own:1"),
+        ("python:3.11", "python:3.11"),
+    ],
+)
+def test_only_the_providers_own_image_becomes_that_of_the_region(image: str, expected: str, tmp_path: Path) -> None:
+    """In eu-south-1 AWS keeps its containers in another account (AWS Deep Learning Containers, available images)."""
+    settings = {"region": "eu-south-1", "role": ROLE, "bucket": "data", "requirements": ""}
+    place = Place.of(Target("prod", "sagemaker", "shop", tmp_path, settings))
+    assert transfer._image(World(Client(place), place, tmp_path), image) == expected
 
 
 def actions(found: Any) -> list[tuple[str, str, str]]:
@@ -88,66 +121,66 @@ def test_what_is_adopted_is_the_same_model_with_its_history(dev: Account, laid: 
     assert dev.models.get("m", 1).aliases == ()
 
 
-def test_the_same_is_adopted_once(laid: Path, prod: Account) -> None:
-    first = prod.models.adopt(laid, "grace", "go")
+def test_the_same_is_adopted_once(sent: Path, prod: Account) -> None:
+    first = prod.models.adopt(sent, "grace", "go")
     objects = prod.objects()
-    assert prod.models.adopt(laid, "heidi", "go again") == first
+    assert prod.models.adopt(sent, "heidi", "go again") == first
     assert prod.objects() == objects
 
 
-def test_what_a_run_registered_there_already_is_that_version(laid: Path, prod: Account) -> None:
+def test_what_a_run_registered_there_already_is_that_version(sent: Path, prod: Account) -> None:
     prod.make_group()
     prod.register(approval="pending")
-    found = prod.models.adopt(laid, "grace", "go")
+    found = prod.models.adopt(sent, "grace", "go")
     assert (found.version, found.approval, len(prod.models.list())) == (1, "approved", 1)
     assert actions(found)[-1] == (f"adopted from {ORIGIN}", "grace", "go")
 
 
 def test_a_version_that_was_rejected_after_it_was_adopted_is_approved_by_adopting_again(
-    laid: Path, prod: Account
+    sent: Path, prod: Account
 ) -> None:
-    prod.models.adopt(laid, "grace", "go")
+    prod.models.adopt(sent, "grace", "go")
     prod.models.decide("m", 1, False, "bob", "it fails")
-    found = prod.models.adopt(laid, "grace", "it does not")
+    found = prod.models.adopt(sent, "grace", "it does not")
     assert (found.approval, [one[1] for one in actions(found)]) == ("approved", ["ada", "grace", "bob", "grace"])
 
 
 def test_an_adoption_that_is_cut_off_anywhere_is_ended_by_the_next(
-    laid: Path, account: Make, monkeypatch: pytest.MonkeyPatch
+    sent: Path, account: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("cloudml_sagemaker.objects.PART", 5 << 20)
     whole = account("whole")
     counted = Mortal(whole.place)
-    whole.opened(counted).adopt(laid, "grace", "go")
+    whole.opened(counted).adopt(sent, "grace", "go")
     assert counted.writes.count("CreateModelPackage") == 1
     for at, operation in enumerate(counted.writes):  # to die before the next one is the same
         there = account(f"cut{at}")
         with pytest.raises(Killed):
-            there.opened(Mortal(there.place, at, sent=True)).adopt(laid, "grace", "go")
-        found = there.models.adopt(laid, "grace", "go")
+            there.opened(Mortal(there.place, at, sent=True)).adopt(sent, "grace", "go")
+        found = there.models.adopt(sent, "grace", "go")
         assert (found.version, found.approval) == (1, "approved"), operation
         assert [one[1] for one in actions(found)] == ["ada", "grace"], operation
         assert len(there.models.list()) == 1
         assert len(there.objects()) == len(whole.objects()), operation
 
 
-def test_answers_that_are_lost_make_nothing_twice(laid: Path, prod: Account, sagemaker_mock: MockInUse) -> None:
+def test_answers_that_are_lost_make_nothing_twice(sent: Path, prod: Account, sagemaker_mock: MockInUse) -> None:
     rules = ("lost-response:CreateModelPackage*,count=2", "throttle:*,probability=0.1,seed=4", "stale:*,count=2")
     for rule in rules:
         sagemaker_mock.add_fault(rule)
-    found = prod.models.adopt(laid, "grace", "go")
+    found = prod.models.adopt(sent, "grace", "go")
     assert (found.version, [one[1] for one in actions(found)]) == (1, ["ada", "grace"])
     assert [one.version for one in prod.models.list()] == [1]
 
 
-def test_a_large_archive_goes_in_parts(laid: Path, prod: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_archive_goes_in_parts(sent: Path, prod: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     content = bytes(range(256)) * (6 << 12)  # 6 MiB in parts of 5 MiB, the least that S3 takes
-    (laid / "model.tar.gz").write_bytes(content)
+    (sent / "model.tar.gz").write_bytes(content)
     digest = hashlib.sha256(content).hexdigest()
-    change(laid, lambda one: one["files"].update({"model.tar.gz": {"sha256": digest, "size": len(content)}}))
+    change(sent, lambda one: one["files"].update({"model.tar.gz": {"sha256": digest, "size": len(content)}}))
     monkeypatch.setattr("cloudml_sagemaker.objects.PART", 5 << 20)
     client = Mortal(prod.place)
-    found = prod.opened(client).adopt(laid, "grace", "go")
+    found = prod.opened(client).adopt(sent, "grace", "go")
     assert client.writes.count("UploadPart") == 2
     assert hashlib.sha256(prod.client.read(found.path)).hexdigest() == digest
 
@@ -160,13 +193,13 @@ def test_a_version_that_was_not_approved_is_not_adopted(dev: Account, prod: Acco
     assert (prod.models.list(), prod.objects()) == ([], {})
 
 
-def test_a_tampered_archive_is_refused_before_anything_is_sent(laid: Path, prod: Account) -> None:
-    archive = laid / "model.tar.gz"
+def test_a_tampered_archive_is_refused_before_anything_is_sent(sent: Path, prod: Account) -> None:
+    archive = sent / "model.tar.gz"
     content = bytearray(archive.read_bytes())
     content[len(content) // 2] ^= 1
     archive.write_bytes(bytes(content))
     with pytest.raises(CorruptArtifact, match=r"model\.tar\.gz is not what the manifest says"):
-        prod.models.adopt(laid, "grace", "go")
+        prod.models.adopt(sent, "grace", "go")
     assert prod.objects() == {}
 
 
@@ -195,21 +228,23 @@ TAMPERED: dict[str, Callable[[Path], object]] = {
     ),
     "a decision without a time": lambda folder: change(folder, lambda one: one["decisions"][0].pop("at")),
     "no sample": lambda folder: (folder / "sample.json").unlink(),
+    "the identity of another version": lambda folder: change(folder, lambda one: one["facts"].update(origin="0" * 64)),
+    "a metric that was raised": lambda folder: change(folder, lambda one: one["facts"]["metrics"].update(auc=0.99)),
     "a link": _escape,
 }
 
 
 @pytest.mark.parametrize("how", TAMPERED)
-def test_a_folder_that_is_no_export_is_refused(laid: Path, prod: Account, how: str) -> None:
-    TAMPERED[how](laid)
+def test_a_folder_that_is_no_export_is_refused(sent: Path, prod: Account, how: str) -> None:
+    TAMPERED[how](sent)
     with pytest.raises(Refused) as told:
-        prod.models.adopt(laid, "grace", "go")
+        prod.models.adopt(sent, "grace", "go")
     assert told.value.code == "CML539"
     assert prod.objects() == {}
 
 
-def test_a_group_of_that_name_that_is_somebody_elses_is_left_alone(laid: Path, prod: Account) -> None:
+def test_a_group_of_that_name_that_is_somebody_elses_is_left_alone(sent: Path, prod: Account) -> None:
     prod.client.call("sagemaker", "CreateModelPackageGroup", ModelPackageGroupName=prod.group())
     with pytest.raises(Refused, match="does not belong to project shop, target prod"):
-        prod.models.adopt(laid, "grace", "go")
+        prod.models.adopt(sent, "grace", "go")
     assert prod.tags() == {}

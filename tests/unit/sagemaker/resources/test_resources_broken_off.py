@@ -102,7 +102,7 @@ def test_what_a_dead_apply_was_at_is_told(lab: Lab) -> None:
     assert not [change.problem for change in lab.plan(changed).changes if change.problem]
 
 
-def test_what_a_dead_apply_did_is_no_drift(lab: Lab) -> None:
+def test_what_a_dead_apply_did_is_no_drift(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     resources = lab.resources()
     lab.apply(resources)
     changed = [one for one in lab.resources(description="new") if one.kind != "job_code"] + [
@@ -117,7 +117,15 @@ def test_what_a_dead_apply_did_is_no_drift(lab: Lab) -> None:
     )
     with pytest.raises(Killed):
         victim.apply(changed)
-    assert [change.drift for change in lab.plan(changed).changes if change.drift] == []
+    [going] = [change.problem for change in lab.plan(changed).changes if change.problem]
+    assert "has not come to this yet" in going, "its process is there"
+    monkeypatch.setattr(journal, "_runs", lambda pid: False)
+    plan = lab.plan(changed)
+    assert [change.drift for change in plan.changes if change.drift] == []
+    assert not plan.has_changes
+    assert [change.kind for change in plan.changes if change.problem] == ["pipeline"]
+    assert lab.apply(changed, plan) == ["PutObject"] * 3, "the prefix's mark, and a journal begun and ended"
+    assert not [change.problem for change in lab.plan(changed).changes if change.problem]
 
 
 @pytest.mark.parametrize("what", ["world", "code"])
@@ -240,6 +248,22 @@ def test_a_lost_answer_to_our_own_write_is_no_race(lab: Lab) -> None:
     assert state.read(lab.world, "p") == again
     with pytest.raises(Refused):
         state.write(lab.world, "p", replace(made, by="too late"))
+
+
+@pytest.mark.parametrize("ours", [True, False])
+def test_a_write_whose_answer_never_came_is_written_over_when_it_is_our_own(lab: Lab, ours: bool) -> None:
+    steps = [Step("create", "queue", "q")]
+    with Journal(lab.world, "p", state.State(), steps) as going:
+        found = state.read(lab.world, "p")
+        assert found.pending is not None
+        beat = replace(found.pending, beat=found.pending.beat + 30, id=found.pending.id if ours else "another")
+        state.write(lab.world, "p", replace(found, pending=beat))
+        if not ours:
+            with pytest.raises(Refused):
+                going.done(steps)
+            return
+        going.done(steps)
+    assert state.read(lab.world, "p").pending is not None
 
 
 def test_state_that_cannot_be_read_is_told(lab: Lab) -> None:

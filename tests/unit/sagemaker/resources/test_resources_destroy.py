@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from resources_lab import Lab, named
 
 from cloudml.errors import Refused
 from cloudml_sagemaker import names
-from cloudml_sagemaker.resources import leftovers, tags
+from cloudml_sagemaker.resources import leftovers, state, tags
+from cloudml_sagemaker.resources.journal import Journal
+from cloudml_sagemaker.resources.state import Step
 
 EMPTY = {
     "objects": [],
@@ -57,7 +60,7 @@ def everything(lab: Lab) -> None:
     lab.apply(resources)
     lab.version(named(resources, "model_group").name)
     served(lab, service(lab), identity(lab))
-    for folder in ("runs/abc", "models/m", "checkpoints/c", "capture/e", "monitors/m", "endpoints"):
+    for folder in ("runs/abc", "inputs/0a", "models/m", "checkpoints/c", "capture/e", "monitors/m", "endpoints"):
         put(lab, f"{lab.place.prefix}/{folder}/file.json")
 
 
@@ -94,7 +97,7 @@ def test_data_stay_when_they_are_to_be_kept(lab: Lab) -> None:
     assert left["groups"]
     assert left["pipelines"] == left["models"] == left["schedules"] == []
     folders = {key.split("/")[2] for key in left["objects"]}
-    assert folders == {"runs", "models", "checkpoints", "capture", "monitors", "endpoints", "cloudml.json"}
+    assert folders == {*leftovers.DATA, "cloudml.json"}
     assert lab.destroy().complete
     assert lab.account() == EMPTY
 
@@ -159,6 +162,48 @@ def test_a_prefix_without_our_mark_is_left_alone(lab: Lab) -> None:
     assert told.complete
     assert any("bears no mark" in one for one in told.kept)
     assert lab.listed() == ["samples/test/runs/somebody.json"]
+
+
+def test_while_somebody_applies_nothing_is_removed(lab: Lab) -> None:
+    lab.apply(lab.resources())
+    before = lab.account()
+    name = state.name_of(lab.resources())
+    with Journal(lab.world, name, state.read(lab.world, name), [Step("create", "queue", "q")]):
+        assert lab.destroy(dry_run=True).removed
+        with pytest.raises(Refused) as caught:
+            lab.destroy()
+    assert caught.value.code == "CML531"
+    assert lab.account() == before
+    known = state.read(lab.world, name)
+    assert known.pending is not None
+    state.write(lab.world, name, replace(known, pending=replace(known.pending, failed="interrupted")))
+    assert lab.destroy().complete, "one that was cut off is in nobody's way"
+
+
+def test_state_that_cannot_be_read_keeps_nobody_from_destroying(lab: Lab) -> None:
+    lab.apply(lab.resources())
+    put(lab, f"samples/test/state/{state.name_of(lab.resources())}.json", b"{")
+    assert lab.destroy().complete
+    assert lab.account() == EMPTY
+
+
+def test_a_definition_of_a_monitor_without_its_schedule_goes_too(lab: Lab) -> None:
+    """As a step leaves it that is killed between the two."""
+    lab.apply(lab.resources())
+    folder = "s3://data/samples/test/monitors/m"
+    cluster = {"InstanceCount": 1, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 20}
+    output = {"S3Uri": folder, "LocalPath": "/opt/ml/processing/output"}
+    lab.client.call(
+        "sagemaker", "CreateDataQualityJobDefinition", JobDefinitionName="samples-test-service-drift-0a1b2c3d",
+        DataQualityAppSpecification={"ImageUri": "123456789012.dkr.ecr.us-east-1.amazonaws.com/i:1"},
+        DataQualityJobInput={"EndpointInput": {"EndpointName": "e", "LocalPath": "/opt/ml/processing/input"}},
+        DataQualityJobOutputConfig={"MonitoringOutputs": [{"S3Output": output}]},
+        JobResources={"ClusterConfig": cluster}, RoleArn="arn:aws:iam::123456789012:role/ml",
+        Tags=tags.listed(identity(lab)),
+    )  # fmt: skip
+    assert "monitor_definition" in {one.kind for one in lab.destroy().removed}
+    listing = ("ListDataQualityJobDefinitions", "JobDefinitionSummaries")
+    assert not [*lab.client.pages("sagemaker", *listing)]
 
 
 def test_another_s_prefix_is_refused(lab: Lab) -> None:

@@ -99,7 +99,6 @@ def csv(rows: np.ndarray) -> bytes:
     return stream.getvalue().encode()
 
 
-@pytest.mark.slow
 def test_a_model_is_trained_served_and_used_in_batch(aws: Callable[..., Any], isolation: str) -> None:
     script, fit = CASES[isolation]
     x, y = make_classification(n_samples=200, n_features=5, random_state=3)
