@@ -74,11 +74,12 @@ def _text(definition: Mapping[str, Any], name: str, value: Any) -> str:
 
 def typed_parameters(definition: Mapping[str, Any], given: Mapping[str, str], started: datetime) -> dict[str, Any]:
     """What a run was started with, and the defaults of the rest, under the author's names and of the declared types."""
-    declared = {names.parameter(one["name"]): one for one in metadata(definition).get("parameters", [])}
+    own = metadata(definition)
+    declared = {names.parameter(one["name"]): one for one in own.get("parameters", [])}
     found: dict[str, Any] = {}
     for one in definition.get("Parameters", ()):
         name = one["Name"]
-        if declared and name not in declared:
+        if own and name not in declared:
             continue  # one of cloudml's own
         value = _READ[one["Type"]](given[name]) if name in given else one.get("DefaultValue")
         about = declared.get(name, {"name": name, "type": "str", "default": None})

@@ -17,12 +17,12 @@ from cloudml_sagemaker.outline import Part, Task
 from cloudml_sagemaker.refusals import Call, refusal
 from cloudml_sagemaker.tasks import Step
 
-AGO = datetime.now(UTC) - timedelta(seconds=60)
 SUBJECT = {"Get": "Steps.register_m.ProcessingOutputConfig.Outputs['version'].S3Output.S3Uri"}
 
 
 def execution(status: str = "Executing", **arguments: Any) -> Execution:
     """A run with a register step that has made version 3 of model m, and a gate asked a minute ago."""
+    ago = datetime.now(UTC) - timedelta(seconds=60)
     gate, register = Part("gate", "Callback"), Part("register_m", "Processing")
     asked = {"approvers": json.dumps(["ada", "grace"]), "subject": SUBJECT, **arguments}
     definition = {
@@ -37,9 +37,10 @@ def execution(status: str = "Executing", **arguments: Any) -> Execution:
         TaskRecord("gate", "approve", "waiting"),
     )
     record = RunRecord("abc", "p", "waiting", {}, "", tasks=tasks)
-    started = {"gate": ((gate, Step("gate", status, started_at=AGO, token="token12345")),)}
+    ago = datetime.now(UTC) - timedelta(seconds=60)
+    started = {"gate": ((gate, Step("gate", status, started_at=ago, token="token12345")),)}
     outline = (Task("register_m", "register", parts=[register]), Task("gate", "approve", parts=[gate]))
-    return Execution("arn", definition, outline, record, started, "Executing", AGO)
+    return Execution("arn", definition, outline, record, started, "Executing", ago)
 
 
 def test_an_open_question_knows_its_subject_and_its_approvers() -> None:

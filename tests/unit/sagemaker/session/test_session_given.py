@@ -75,3 +75,7 @@ def test_a_default_that_is_the_run_s_time_is_shown_as_that_time() -> None:
 def test_a_definition_of_somebody_else_s_keeps_its_own_names() -> None:
     other = {"Parameters": [{"Name": "Rows", "Type": "Integer", "DefaultValue": 5}, {"Name": "Way", "Type": "String"}]}
     assert typed_parameters(other, {"Way": "up"}, WHEN) == {"Rows": 5, "Way": "up"}
+
+
+def test_a_pipeline_without_parameters_shows_none_of_cloudmls() -> None:
+    assert typed_parameters(definition(), {"cloudml-fresh": "7"}, WHEN) == {}
