@@ -123,14 +123,8 @@ def _check_limits(context: Context) -> None:
         where = f"parameter {parameter.name}"
         if parameter.name in files and isinstance(parameter.default, str) and not parameter.default.startswith("s3://"):
             message = f"its default {parameter.default!r} is a file of this machine, which a job cannot see"
-            context.findings.append(
-                Diagnostic(
-                    "CML337",
-                    where,
-                    message,
-                    f"give it with each run (--param {parameter.name}=FILE uploads it), or write s3://bucket/… here",
-                )
-            )
+            hint = f"give it with each run (--param {parameter.name}=FILE uploads it), or write s3://bucket/… here"
+            context.findings.append(Diagnostic("CML337", where, message, hint))
         room = checks.LONGEST_ARGUMENT - len(f"parameters.{parameter.name}=")
         if not parameter.required and len(str(_default(parameter))) > room:
             message = f"its default is longer than the {room} characters that a job can be given"

@@ -43,6 +43,7 @@ def same_as_the_laptop(project: Project, there: dict[str, Any], *parameters: str
         project.cloudml("destroy", *LOCAL, "--yes")
 
 
+@pytest.mark.slow
 def test_a_project_comes_and_goes(project: Project) -> None:
     """Everything but the length of the search is as a user meets it."""
     project.edit("churn/pipeline.py", *SHORT, ("min_auc: ml.Param[float] = 0.75", "min_auc: ml.Param[float] = 0.6"))

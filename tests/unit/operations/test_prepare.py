@@ -142,6 +142,16 @@ def test_what_the_backend_lacks_is_refused_before_anything_runs(place: Callable[
     assert sorted(one.code for one in checked.diagnostics) == ["CML301", "CML301"]
 
 
+def test_check_tells_what_only_the_backend_s_compiler_finds(place: Callable[[str], Place]) -> None:
+    """A setting of the target that is wrong, before a deploy meets it."""
+    here = place(SOURCE)
+    with open(here.root / "cloudml.toml", "a") as file:
+        file.write('[targets.aws]\nbackend = "sagemaker"\nregion = "eu-west-1"\nbucket = "b-b"\nrole = "nobody"\n')
+    project = load_project(here.root)
+    told = [one for one in check(project, project.target("aws"), "pipeline").diagnostics if one.severity == "error"]
+    assert [(one.code, "role" in one.message) for one in told] == [("CML330", True)]
+
+
 @pytest.mark.parametrize(
     ("source", "words"),
     [

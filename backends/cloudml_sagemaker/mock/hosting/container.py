@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 PORT = 8080
 PING_SECONDS = 2.0
 STOP_SECONDS = 30.0
-_PAUSES = (0.02, 0.05, 0.1, 0.2, 0.5)
+_PAUSES = (0.01, 0.01, 0.02, 0.02, 0.05, 0.1, 0.2, 0.5)
 """Real seconds between health checks while a container starts; the last one again and again."""
 
 

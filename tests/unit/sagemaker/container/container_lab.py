@@ -5,16 +5,21 @@ from __future__ import annotations
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 import tarfile
 import textwrap
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, redirect_stderr, redirect_stdout
+from functools import cache
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from cloudml.runtime.digest import path_digest
 from cloudml_sagemaker import library
+from cloudml_sagemaker.container.main import run
 
 Document = dict[str, Any]
 
@@ -22,6 +27,11 @@ Document = dict[str, Any]
 def port(name: str, type_name: str, mode: str = "value", fields: Sequence[str] = ()) -> Document:
     """An output port as step.json declares it."""
     return {"name": name, "type": type_name, "mode": mode, "fields": list(fields)}
+
+
+@cache
+def _library() -> bytes:
+    return library.pack({name: path.read_bytes() for name, path in library.files().items()})
 
 
 class Lab:
@@ -67,11 +77,11 @@ class Lab:
         (code / "step.json").write_text(json.dumps({"version": 1, "kind": "job", "step": "work", **step}))
         source = self.base.parent / "source"
         source.mkdir(exist_ok=True)
-        with tarfile.open(code / "bundle.tar.gz", "w:gz", compresslevel=1) as archive:
+        with tarfile.open(code / "bundle.tar.gz", "w:gz", compresslevel=0) as archive:
             for name, text in self.project.items():
                 (source / name).write_text(text)
                 archive.add(source / name, f"project/{name}")
-            packed = library.pack({name: path.read_bytes() for name, path in library.files().items()})
+            packed = _library()
             member = tarfile.TarInfo(library.ARCHIVE)
             member.size = len(packed)
             archive.addfile(member, io.BytesIO(packed))
@@ -94,6 +104,25 @@ class Lab:
             timeout=120,
             check=False,
         )
+
+    def call(self, step: Document, *sets: str, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+        """The same job in this process, which has AWS's client libraries loaded: they cost a job half a second."""
+        code, work = self.bundle(step), self.base / "work"
+        words = [word for one in sets for word in ("--set", one)]
+        with tarfile.open(code / "bundle.tar.gz") as archive:
+            archive.extractall(work, filter="data")
+        before, paths, modules = signal.getsignal(signal.SIGTERM), list(sys.path), set(sys.modules)
+        with ExitStack() as stack:
+            stack.enter_context(patch.dict(os.environ, self.environment(env)))
+            out, err = (stack.enter_context(made(io.StringIO())) for made in (redirect_stdout, redirect_stderr))
+            try:
+                status = run(str(code), str(work), words)
+            finally:
+                signal.signal(signal.SIGTERM, before)
+                sys.path[:] = paths
+                for name in {path.stem for path in (work / "project").iterdir()} & (set(sys.modules) - modules):
+                    del sys.modules[name]
+        return subprocess.CompletedProcess(words, status, out.getvalue(), err.getvalue())
 
     def result(self) -> Document:
         found: Document = json.loads((self.outputs / "result" / "result.json").read_text())

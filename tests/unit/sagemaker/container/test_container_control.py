@@ -1,4 +1,4 @@
-"""Control steps against the SageMaker mock, by real boto3 calls of a real process."""
+"""Control steps against the SageMaker mock, by real boto3 calls; the first of a model in a process of its own."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 import tarfile
 import time
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any
 
 import boto3
@@ -44,6 +45,18 @@ def cloud() -> Iterator[MockInUse]:
         yield mock
 
 
+LEADS = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+
+
+@cache
+def _client(service: str, **leads: str) -> Any:
+    """Made once: that takes longer than what it is asked."""
+    url, key, secret = (leads[name] for name in LEADS)
+    return boto3.client(
+        service, endpoint_url=url, region_name="us-east-1", aws_access_key_id=key, aws_secret_access_key=secret
+    )
+
+
 class Cloud:
     """The mock, its clients, and labs whose processes find it."""
 
@@ -53,22 +66,19 @@ class Cloud:
         self.count = 0
 
     def client(self, service: str) -> Any:
-        environment = self.mock.environment
-        return boto3.client(
-            service, endpoint_url=environment["AWS_ENDPOINT_URL"], region_name="us-east-1",
-            aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
-        )  # fmt: skip
+        return _client(service, **{name: self.mock.environment[name] for name in LEADS})
 
-    def act(self, action: dict[str, Any], *outputs: str, sets: tuple[str, ...] = (), **artifacts: Any) -> Lab:
-        """Run one control step; `artifacts` are JSON inputs, each under its own name."""
+    def act(
+        self, action: dict[str, Any], *outputs: str, sets: tuple[str, ...] = (), alone: bool = False, **artifacts: Any
+    ) -> Lab:
+        """Run one control step; `artifacts` are JSON inputs, each under its own name. `alone`: as a real job is."""
         self.count += 1
         lab = self.make(f"act-{self.count}")
         for name, value in artifacts.items():
             lab.artifact(lab.input(name), name, value)
         step = {"kind": "control", "prefix": "s3://bucket/shop", "project": "shop", "action": action}
         ports = [port(name, "dict") for name in outputs]
-        done = lab.run({**step, "outputs": ports}, *sets, env=self.mock.environment)
+        done = (lab.run if alone else lab.call)({**step, "outputs": ports}, *sets, env=self.mock.environment)
         lab.done = done  # type: ignore[attr-defined]
         return lab
 
@@ -103,14 +113,14 @@ def registering(slope: int = 3, auc: float = 0.75, **more: Any) -> tuple[dict[st
     return {**action, **more}, {"model": {"slope": slope}, "scores": {"auc": auc, "rows": 4}}
 
 
-def register(aws: Cloud, **settings: Any) -> dict[str, Any]:
+def register(aws: Cloud, *, alone: bool = False, **settings: Any) -> dict[str, Any]:
     action, artifacts = registering(**settings)
-    return ok(aws.act(action, "version", sets=("run.id=run-1",), **artifacts))["version"]  # type: ignore[no-any-return]
+    return ok(aws.act(action, "version", sets=("run.id=run-1",), alone=alone, **artifacts))["version"]  # type: ignore[no-any-return]
 
 
 def test_a_model_is_registered_once_with_its_evidence(aws: Cloud) -> None:
     group(aws)
-    version = register(aws)
+    version = register(aws, alone=True)
     assert {name: version[name] for name in ("model", "version", "group")} == {**VERSION, "version": 1}
     assert register(aws) == version
     assert register(aws, auc=0.8)["version"] == 2
@@ -201,6 +211,41 @@ def deploying(version: dict[str, Any], **more: Any) -> dict[str, Any]:
     return {"name": "deploy", "version": {"literal": version}, "endpoint": endpoint(), "alias": "champion", **more}
 
 
+def verifying(aws: Cloud, deployed: dict[str, Any], judge: str, **limits: Any) -> Lab:
+    """A verify step over a table of three rows."""
+    import polars as pl
+
+    from cloudml.runtime.digest import path_digest
+
+    aws.count += 1
+    lab = aws.make(f"verify-{aws.count}")
+    folder = lab.input("in-0")
+    pl.DataFrame({"x": [1, 2, 4]}).write_parquet(folder / "rows.parquet")
+    digest = path_digest(folder / "rows.parquet")
+    record = {"name": "rows", "type": "polars.DataFrame", "format": "parquet", "digest": digest, "size": 1,
+              "filename": "rows.parquet"}  # fmt: skip
+    (folder / "artifact.json").write_text(json.dumps(record))
+    action = {
+        "name": "verify", "endpoint": {"literal": deployed}, "sample": {"input": "in-0", "port": "rows"},
+        "rows": 2, "requests": 3, "p95": None, "max_error_rate": 0.0, "function": judge, **limits,
+    }  # fmt: skip
+    step = {"kind": "control", "action": action, "outputs": [port("report", "dict")]}
+    lab.done = lab.call(step, env=aws.mock.environment)  # type: ignore[attr-defined]
+    return lab
+
+
+def holds_answers_against_the_limits(aws: Cloud, deployed: dict[str, Any]) -> None:
+    """The project's own judge, a limit of latency, and errors, which are not asked away."""
+    report = ok(verifying(aws, deployed, "steps:judge"))["report"]
+    assert {name: report[name] for name in ("requests", "errors", "rows", "version")} == {
+        "requests": 3, "errors": 0, "rows": 2, "version": 1,
+    }  # fmt: skip
+    assert verifying(aws, deployed, "steps:strict").message().startswith("AssertionError: not good enough")
+    assert "p95 latency is" in verifying(aws, deployed, "steps:judge", p95=0.0001).message()
+    aws.mock.add_fault("throttle:InvokeEndpoint,count=1")
+    assert "ThrottlingException" in verifying(aws, deployed, "steps:judge").message()
+
+
 def test_a_version_is_deployed_verified_replaced_and_its_alias_moves(aws: Cloud) -> None:
     group(aws)
     first = register(aws)
@@ -213,6 +258,7 @@ def test_a_version_is_deployed_verified_replaced_and_its_alias_moves(aws: Cloud)
               "p95": None, "max_error_rate": 0.0, "function": "steps:judge", "sample": None}  # fmt: skip
     lab = aws.act(action, "report", endpoint=deployed)
     assert "there is no row to send" in lab.message(), "it was registered without a sample"
+    holds_answers_against_the_limits(aws, deployed)
 
     again = ok(aws.act(deploying(first), "endpoint"))["endpoint"]
     assert again["deployment"] == deployed["deployment"]
@@ -224,43 +270,6 @@ def test_a_version_is_deployed_verified_replaced_and_its_alias_moves(aws: Cloud)
     assert json.loads(answer["Body"].read()) == {"predictions": [10]}
     assert ok(aws.act(champion("fail"), "holds"))["holds"] is False, "0.8 < 0.9"
     assert "serves by" in aws.act(action, "report", endpoint=deployed).message()
-
-
-def test_verify_holds_answers_against_the_limits_and_lets_the_project_judge(aws: Cloud) -> None:
-    pytest.importorskip("polars")
-    import polars as pl
-
-    from cloudml.runtime.digest import path_digest
-
-    group(aws)
-    frame = pl.DataFrame({"x": [1, 2, 4]})
-    deployed = ok(aws.act(deploying(register(aws)), "endpoint"))["endpoint"]
-
-    def verify(judge: str, **limits: Any) -> Lab:
-        aws.count += 1
-        lab = aws.make(f"verify-{aws.count}")
-        folder = lab.input("in-0")
-        frame.write_parquet(folder / "rows.parquet")
-        digest = path_digest(folder / "rows.parquet")
-        record = {"name": "rows", "type": "polars.DataFrame", "format": "parquet", "digest": digest, "size": 1,
-                  "filename": "rows.parquet"}  # fmt: skip
-        (folder / "artifact.json").write_text(json.dumps(record))
-        action = {
-            "name": "verify", "endpoint": {"literal": deployed}, "sample": {"input": "in-0", "port": "rows"},
-            "rows": 2, "requests": 3, "p95": None, "max_error_rate": 0.0, "function": judge, **limits,
-        }  # fmt: skip
-        step = {"kind": "control", "action": action, "outputs": [port("report", "dict")]}
-        lab.done = lab.run(step, env=aws.mock.environment)  # type: ignore[attr-defined]
-        return lab
-
-    report = ok(verify("steps:judge"))["report"]
-    assert {name: report[name] for name in ("requests", "errors", "rows", "version")} == {
-        "requests": 3, "errors": 0, "rows": 2, "version": 1,
-    }  # fmt: skip
-    assert verify("steps:strict").message().startswith("AssertionError: not good enough")
-    assert "p95 latency is" in verify("steps:judge", p95=0.0001).message()
-    aws.mock.add_fault("throttle:InvokeEndpoint,count=1")
-    assert "ThrottlingException" in verify("steps:judge").message(), "an error is one, and is not asked away"
 
 
 def test_a_version_that_waits_for_approval_is_not_deployed(aws: Cloud) -> None:
@@ -334,7 +343,7 @@ def test_the_best_trial_gives_the_outputs(aws: Cloud, tmp_path: Any) -> None:
     aws.count += 1
     lab = aws.make("best")
     outputs = [*ports, port("best_parameters", "dict"), port("best_value", "float"), port("trials", "list")]
-    lab.done = lab.run(  # type: ignore[attr-defined]
+    lab.done = lab.call(  # type: ignore[attr-defined]
         {"kind": "control", "action": action, "outputs": outputs}, "tuning=tune", env=aws.mock.environment
     )
     values = ok(lab)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -68,19 +70,36 @@ def tried(tmp_path: Path) -> list[int]:
     return [int(line.split(":")[1]) for line in (tmp_path / "notes").read_text().splitlines()]
 
 
+@dataclass(frozen=True)
+class Searched:
+    """A search that came to its end, by a real process; `order`: its points as they were run."""
+
+    job: Lab
+    done: subprocess.CompletedProcess[str]
+    order: list[int]
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory: pytest.TempPathFactory) -> Searched:
+    home = tmp_path_factory.mktemp("searched")
+    job = Lab(home / "ml", FUNCTIONS, training=True)
+    done = job.run(step(home))
+    assert done.returncode == 0, done.stderr
+    return Searched(job, done, tried(home))
+
+
 def restarted(job: Lab, lab: Callable[..., Lab]) -> Lab:
     """Another machine, on which SageMaker has laid the checkpoints."""
     other = lab("again", training=True)
     other.project = job.project
-    (job.base / "checkpoints").rename(other.base / "checkpoints")
+    shutil.copytree(job.base / "checkpoints", other.base / "checkpoints")
     return other
 
 
 def test_the_best_trial_is_put_out_and_a_second_machine_tries_nothing_again(
-    job: Lab, lab: Callable[..., Lab], tmp_path: Path
+    searched: Searched, lab: Callable[..., Lab], tmp_path: Path
 ) -> None:
-    done = job.run(step(tmp_path))
-    assert done.returncode == 0, done.stderr
+    job, done = searched.job, searched.done
     result = job.result()
     assert result["values"]["best_parameters"] == {"x": 3}
     assert result["values"]["best_value"] == 0
@@ -90,37 +109,38 @@ def test_the_best_trial_is_put_out_and_a_second_machine_tries_nothing_again(
     assert {one["name"] for one in result["outputs"]} == {one["name"] for one in (*PORTS, *FOUND)}
     assert done.stdout.splitlines()[-1] == "cloudml:metric scores.loss=0.0"
     assert "cloudml:metric objective=0.0" in done.stdout
-    assert sorted(tried(tmp_path)) == [1, 2, 3, 4]
+    assert sorted(searched.order) == [1, 2, 3, 4]
     kept = sorted(job.base.glob("checkpoints/cloudml-search/*/weights"))
     assert len(kept) == 1, "the outputs of the best trial only"
 
     again = restarted(job, lab)
-    assert again.run(step(tmp_path)).returncode == 0
+    assert again.call(step(tmp_path), env={}).returncode == 0
     assert again.result() == result
-    assert len(tried(tmp_path)) == 4
+    assert not (tmp_path / "notes").exists(), "nothing was tried again"
 
 
-def test_a_trial_whose_files_came_only_in_part_is_run_again(job: Lab, lab: Callable[..., Lab], tmp_path: Path) -> None:
-    assert job.run(step(tmp_path)).returncode == 0
-    again = restarted(job, lab)
+def test_a_trial_whose_files_came_only_in_part_is_run_again(
+    searched: Searched, lab: Callable[..., Lab], tmp_path: Path
+) -> None:
+    again = restarted(searched.job, lab)
     next(again.base.glob("checkpoints/cloudml-search/*/weights/weights.json")).write_text('{"x":')
-    assert again.run(step(tmp_path)).returncode == 0
-    assert tried(tmp_path)[4:] == [3]
+    assert again.call(step(tmp_path), env={}).returncode == 0
+    assert tried(tmp_path) == [3]
     assert again.result()["values"]["weights"] == {"x": 3}
 
 
-def test_another_search_does_not_go_on_from_these_trials(job: Lab, lab: Callable[..., Lab], tmp_path: Path) -> None:
-    assert job.run(step(tmp_path)).returncode == 0
-    again = restarted(job, lab)
-    first = tried(tmp_path)
-    assert again.run(step(tmp_path, seed=1)).returncode == 0
+def test_another_search_does_not_go_on_from_these_trials(
+    searched: Searched, lab: Callable[..., Lab], tmp_path: Path
+) -> None:
+    again, first = restarted(searched.job, lab), searched.order
+    assert again.call(step(tmp_path, seed=1), env={}).returncode == 0
     second = [row["x"] for row in again.result()["values"]["trials"]]
     assert second != first
-    assert tried(tmp_path)[4:] == [new for new, old in zip(second, first, strict=True) if new != old]
+    assert tried(tmp_path) == [new for new, old in zip(second, first, strict=True) if new != old]
 
 
 def test_more_failures_than_allowed_end_it_with_the_reason(job: Lab, tmp_path: Path) -> None:
-    done = job.run(step(tmp_path, {"odd": {"literal": 2}}))
+    done = job.call(step(tmp_path, {"odd": {"literal": 2}}), env={})
     assert done.returncode == 1
     number = tried(tmp_path).index(2)
     assert job.message().splitlines()[0] == f"trial {number} failed: ValueError: 2 is odd (tried.py:20)"
@@ -128,7 +148,7 @@ def test_more_failures_than_allowed_end_it_with_the_reason(job: Lab, tmp_path: P
 
 
 def test_failures_that_are_allowed_are_told(job: Lab, tmp_path: Path) -> None:
-    assert job.run(step(tmp_path, {"odd": {"literal": 3}}, max_failed=1)).returncode == 0
+    assert job.call(step(tmp_path, {"odd": {"literal": 3}}, max_failed=1), env={}).returncode == 0
     states = {row["x"]: row["state"] for row in job.result()["values"]["trials"]}
     assert states == {1: "succeeded", 2: "succeeded", 3: "failed", 4: "succeeded"}
     assert job.result()["values"]["best_value"] == 1
@@ -149,13 +169,13 @@ def test_a_machine_that_is_taken_away_loses_the_running_trial_only(
     before = tried(tmp_path)
     assert f"{len(before) - 1} of 4 trials were told" in job.message()
     again = restarted(job, lab)
-    assert again.run(step(tmp_path)).returncode == 0
+    assert again.call(step(tmp_path), env={}).returncode == 0
     assert tried(tmp_path)[len(before)] == 4
     assert len(tried(tmp_path)) == 5, "each once, and the one that was broken off once more"
 
 
 def test_each_trial_has_a_checkpoint_of_its_own(job: Lab, tmp_path: Path) -> None:
-    assert job.run({**step(tmp_path, trials=2), "trial_checkpoints": True}).returncode == 0
+    assert job.call({**step(tmp_path, trials=2), "trial_checkpoints": True}, env={}).returncode == 0
     folders = {line.partition(":")[2].partition(":")[2] for line in (tmp_path / "notes").read_text().splitlines()}
     assert folders == {str(job.base / "checkpoints" / f"trial-{number}") for number in (0, 1)}
 

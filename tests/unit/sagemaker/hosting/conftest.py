@@ -17,7 +17,7 @@ from cloudml.testing.mocks import MockInUse, running_sagemaker
 @pytest.fixture(scope="session")
 def held_mock() -> Iterator[MockInUse]:
     """A mock whose clock only the tests move, and whose images are the tiny server."""
-    with running_sagemaker(MockOptions(images=(f"*={sys.executable} -S {SERVER}",), hold=True)) as mock:
+    with running_sagemaker(MockOptions(images=(f"*={sys.executable} -I -S {SERVER}",), hold=True)) as mock:
         yield mock
 
 

@@ -9,6 +9,7 @@ import json
 import os
 import sys
 import tarfile
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -87,8 +88,10 @@ def test_a_job_gets_its_entry_its_document_and_its_code(client: Client, project:
         members = {member.name: member for member in tar}
         assert tar.extractfile("project/steps/work.py").read().startswith(b"def work()")  # type: ignore[union-attr]
         assert tar.extractfile("requirements.txt").read() == b"polars\n"  # type: ignore[union-attr]
-    assert {"library/cloudml/runtime/main.py", "library/cloudml_sagemaker/container/__init__.py"} <= set(members)
-    assert not [name for name in members if "/mock/" in name or "/cli/" in name or "/testing/" in name]
+        packed = tar.extractfile("library.zip").read()  # type: ignore[union-attr]
+    mine = set(zipfile.ZipFile(io.BytesIO(packed)).namelist())
+    assert {"cloudml/runtime/main.py", "cloudml/runtime/main.pyc", "cloudml_sagemaker/container/__init__.py"} <= mine
+    assert not [name for name in mine if "/mock/" in name or "/cli/" in name or "/testing/" in name]
     assert {(one.mtime, one.uid, one.gid, one.uname, one.mode) for one in members.values()} == {(0, 0, 0, "", 0o644)}
 
 
