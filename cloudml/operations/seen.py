@@ -64,13 +64,18 @@ def recall(project: Project, target: Target, pipeline: str) -> Seen | None:
 
 def forget(project: Project, target: Target) -> None:
     """After a destroy nothing that was seen of the target holds any more."""
-    for pipeline in project.pipelines:
+    for path in _folder(project).glob(f"{target.name}@*.json"):
         with suppress(OSError):
-            _path(project, target, pipeline).unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
 
 
 def _path(project: Project, target: Target, pipeline: str) -> Path:
-    return project.root / ".cloudml" / "seen" / f"{target.name}-{pipeline}.json"
+    """No name of a target holds the `@`: two pairs of names never share a file."""
+    return _folder(project) / f"{target.name}@{pipeline}.json"
+
+
+def _folder(project: Project) -> Path:
+    return project.root / ".cloudml" / "seen"
 
 
 def _place(target: Target) -> str:

@@ -109,6 +109,18 @@ def test_another_place_was_never_seen(make: Make) -> None:
     assert world.plan(elsewhere, elsewhere.target(), offline=True).seen_at == ""
 
 
+def test_targets_and_pipelines_whose_names_join_to_one_are_kept_apart(make: Make) -> None:
+    """Pipeline `b-c` of target `a`, and pipeline `c` of target `a-b`, in the very same place."""
+    project = make(SOURCE)
+    first, second = (replace(project.target(), name=name) for name in ("a", "a-b"))
+    seen.keep(project, first, "b-c", [])
+    assert seen.recall(project, second, "c") is None
+    seen.forget(project, second)
+    assert seen.recall(project, first, "b-c") is not None
+    seen.forget(project, first)
+    assert seen.recall(project, first, "b-c") is None, "also of a pipeline that the project names no more"
+
+
 @pytest.mark.parametrize("damage", ["", "[]", "{}", '{"format": 1, "place": 1, "observed": []}'])
 def test_a_damaged_memory_is_none(make: Make, damage: str) -> None:
     project = make(SOURCE)
