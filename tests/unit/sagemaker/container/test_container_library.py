@@ -20,7 +20,8 @@ PROJECT = {
         import json, sys
         import cloudml as ml
 
-        SERVICE = ml.Endpoint("churn", rollout=ml.canary([10, 100], bake="1m", guards=[ml.guard("error_rate", above=0.5)]))
+        GUARD = ml.guard("error_rate", above=0.5)
+        SERVICE = ml.Endpoint("churn", rollout=ml.canary([10, 100], bake="1m", guards=[GUARD]))
         TEAM = ml.slack("team", ml.secret("URL"))
 
         @ml.processing(cpu=2, retries=ml.retry(2), cache="1d")
