@@ -16,27 +16,27 @@ from pathlib import Path
 from typing import Any
 
 from cloudml.errors import MissingExtra, MockError
+from cloudml.mocks.bus import Bus
 from cloudml.mocks.clock import HeldClock, RealClock
+from cloudml.mocks.control import keep_time, kept_time
 from cloudml.mocks.faults import Faults
+from cloudml.mocks.folder import StateFolder
 from cloudml.mocks.functions import loaded
+from cloudml.mocks.http.serving import Server
 from cloudml.mocks.images import ImageMap
 from cloudml.mocks.sandbox import LazySandbox, open_sandbox
+from cloudml.mocks.store import Store
 from cloudml.mocks.switches import Switches
+from cloudml.mocks.workers import Workers
 from cloudml_sagemaker.mock import toolkit
 from cloudml_sagemaker.mock.core.aws import Aws
-from cloudml_sagemaker.mock.core.bus import Bus
 from cloudml_sagemaker.mock.core.doubts import SWITCHES
 from cloudml_sagemaker.mock.core.errors import AwsError
 from cloudml_sagemaker.mock.core.faultkinds import KINDS
-from cloudml_sagemaker.mock.core.store import Store
-from cloudml_sagemaker.mock.core.workers import Workers
 from cloudml_sagemaker.mock.core.world import World
 from cloudml_sagemaker.mock.face.app import Application
 from cloudml_sagemaker.mock.face.behind import Behind
-from cloudml_sagemaker.mock.face.control import keep_time, kept_time
-from cloudml_sagemaker.mock.face.folder import StateFolder
 from cloudml_sagemaker.mock.face.journal import Journal
-from cloudml_sagemaker.mock.face.serving import Server
 from cloudml_sagemaker.mock.options import Options
 from cloudml_sagemaker.mock.port import mock as cloud
 from cloudml_sagemaker.mock.rooms import install

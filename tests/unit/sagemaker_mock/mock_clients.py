@@ -9,7 +9,7 @@ import boto3
 from botocore.config import Config
 
 from cloudml.errors import MockError
-from cloudml_sagemaker.mock.core.store import Scope
+from cloudml.mocks.store import Scope
 from cloudml_sagemaker.mock.options import Options
 from cloudml_sagemaker.mock.start import Mock, start
 

@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from cloudml_sagemaker.mock.core.store import Scope
+from cloudml.mocks.store import Scope
 
 WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 

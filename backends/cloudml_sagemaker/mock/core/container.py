@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from cloudml.errors import CloudmlError
 from cloudml.mocks.sandbox import Command, Mount, Process
-from cloudml_sagemaker.mock.core.store import Scope
+from cloudml.mocks.store import Scope
 from cloudml_sagemaker.mock.core.world import World
 
 BASE = "/opt/ml"

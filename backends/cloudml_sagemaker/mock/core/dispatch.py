@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from cloudml.mocks.store import Scope
 from cloudml_sagemaker.mock.core.errors import AwsError, constraints, internal
 from cloudml_sagemaker.mock.core.operations import OPERATIONS, Call
-from cloudml_sagemaker.mock.core.store import Scope
 from cloudml_sagemaker.mock.core.world import World
 from cloudml_sagemaker.service import shapes
 from cloudml_sagemaker.service.model import input_shape, output_shape

@@ -8,9 +8,9 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from cloudml.mocks.store import Document
 from cloudml_sagemaker.mock.core.errors import validation
 from cloudml_sagemaker.mock.core.operations import Call
-from cloudml_sagemaker.mock.core.store import Document
 
 Field = str | Callable[[Document], Any]
 

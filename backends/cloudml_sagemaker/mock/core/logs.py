@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from cloudml_sagemaker.mock.core.store import Scope
+from cloudml.mocks.store import Scope
 from cloudml_sagemaker.mock.core.world import World
 
 log = logging.getLogger(__name__)

@@ -6,12 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from cloudml_sagemaker.mock.core.store import Scope, Table
+from cloudml.mocks.store import Scope, Table
 
 if TYPE_CHECKING:
     from cloudml_sagemaker.mock.core.world import World
 
 Parameters = dict[str, Any]
+
+
+def arn_of(scope: Scope, resource: str, service: str = "sagemaker") -> str:
+    """`arn:aws:SERVICE:REGION:ACCOUNT:RESOURCE`."""
+    return f"arn:aws:{service}:{scope.region}:{scope.account}:{resource}"
 
 
 @dataclass(frozen=True)
@@ -30,7 +35,7 @@ class Call:
 
     def arn(self, resource: str) -> str:
         """An ARN of the caller's account and region."""
-        return self.scope.arn(resource)
+        return arn_of(self.scope, resource)
 
     @property
     def now(self) -> float:

@@ -10,9 +10,9 @@ from fnmatch import fnmatchcase
 from typing import Any
 from urllib.parse import unquote
 
+from cloudml.mocks.store import Scope
 from cloudml_sagemaker.mock.core.errors import validation
 from cloudml_sagemaker.mock.core.operations import Call
-from cloudml_sagemaker.mock.core.store import Scope
 from cloudml_sagemaker.mock.core.world import World
 
 _PRINCIPAL = "sagemaker.amazonaws.com"

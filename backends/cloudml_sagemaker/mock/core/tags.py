@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from cloudml.mocks.store import Document, Table
 from cloudml_sagemaker.mock.core.errors import validation
 from cloudml_sagemaker.mock.core.listing import page
 from cloudml_sagemaker.mock.core.operations import Call, Parameters, operation
-from cloudml_sagemaker.mock.core.store import Document, Table
 
 LIMIT = 50
 """Tags a resource (AWS general reference, tag restrictions)."""

@@ -10,13 +10,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cloudml.mocks.bus import Bus, Change
 from cloudml.mocks.clock import Clock
 from cloudml.mocks.faults import Faults
+from cloudml.mocks.store import Document, Scope, Store, Table
 from cloudml.mocks.switches import Switches
+from cloudml.mocks.workers import Workers
 from cloudml_sagemaker.mock.core.aws import Aws
-from cloudml_sagemaker.mock.core.bus import Bus, Change
-from cloudml_sagemaker.mock.core.store import Document, Scope, Store, Table
-from cloudml_sagemaker.mock.core.workers import Workers
 
 if TYPE_CHECKING:
     from cloudml.mocks.images import ImageMap

@@ -7,7 +7,7 @@ moto keeps buses, rules, targets and schedules. For a client's PutEvents call `r
 
 from __future__ import annotations
 
-from cloudml_sagemaker.mock.core.bus import Change
+from cloudml.mocks.bus import Change
 from cloudml_sagemaker.mock.core.world import World
 from cloudml_sagemaker.mock.events import deliveries, schedules
 from cloudml_sagemaker.mock.events.messages import KINDS, messages

@@ -11,7 +11,7 @@ import json
 import logging
 from typing import Any
 
-from cloudml_sagemaker.mock.core.store import Document, Scope, Table
+from cloudml.mocks.store import Document, Scope, Table
 from cloudml_sagemaker.mock.core.world import World
 from cloudml_sagemaker.mock.events import targets
 

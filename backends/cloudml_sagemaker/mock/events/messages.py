@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from cloudml_sagemaker.mock.core.bus import Change
-from cloudml_sagemaker.mock.core.store import Document
+from cloudml.mocks.bus import Change
+from cloudml.mocks.store import Document
 from cloudml_sagemaker.mock.core.world import World
 from cloudml_sagemaker.mock.core.world import iso as iso_milliseconds
 from cloudml_sagemaker.service.model import output_shape

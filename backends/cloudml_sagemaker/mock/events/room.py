@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cloudml.mocks.clock import Timer
-from cloudml_sagemaker.mock.core.store import Scope
+from cloudml.mocks.store import Scope
 from cloudml_sagemaker.mock.core.world import World
 from cloudml_sagemaker.mock.events import patterns
 

@@ -11,8 +11,8 @@ import uuid
 from datetime import UTC, datetime
 from typing import Any
 
+from cloudml.mocks.store import Scope
 from cloudml_sagemaker.mock.core.errors import AwsError, validation
-from cloudml_sagemaker.mock.core.store import Scope
 from cloudml_sagemaker.mock.core.world import World
 from cloudml_sagemaker.mock.events import deliveries, inputs, patterns
 from cloudml_sagemaker.mock.events.messages import Message

@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from cloudml_sagemaker.mock.core.store import Document, Scope
+from cloudml.mocks.store import Document, Scope
 from cloudml_sagemaker.mock.core.world import World, iso
 from cloudml_sagemaker.mock.events import deliveries, expressions, inputs, router
 from cloudml_sagemaker.mock.events.room import Rule, forget, pages, room, rules

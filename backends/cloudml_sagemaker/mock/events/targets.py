@@ -7,9 +7,9 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from cloudml.mocks.store import Document, Scope
 from cloudml_sagemaker.mock.core import roles
 from cloudml_sagemaker.mock.core.errors import AwsError
-from cloudml_sagemaker.mock.core.store import Document, Scope
 from cloudml_sagemaker.mock.core.world import World
 from cloudml_sagemaker.mock.events import inputs
 

@@ -7,21 +7,22 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from cloudml.mocks import control
+from cloudml.mocks.http.guard import stranger
+from cloudml.mocks.http.serving import DROP
+from cloudml.mocks.store import Scope
 from cloudml_sagemaker.mock.core import tags
 from cloudml_sagemaker.mock.core.aws import DEFAULT_ACCOUNT
 from cloudml_sagemaker.mock.core.dispatch import check, serve
 from cloudml_sagemaker.mock.core.errors import AwsError, internal
 from cloudml_sagemaker.mock.core.operations import OPERATIONS, Call
-from cloudml_sagemaker.mock.core.store import Scope
 from cloudml_sagemaker.mock.core.world import World
-from cloudml_sagemaker.mock.face import control, rest
+from cloudml_sagemaker.mock.face import rest
 from cloudml_sagemaker.mock.face.behind import Behind, not_served
-from cloudml_sagemaker.mock.face.guard import stranger
 from cloudml_sagemaker.mock.face.hooks import answered, told
 from cloudml_sagemaker.mock.face.incoming import JSON, REST_JSON, Incoming, receive
 from cloudml_sagemaker.mock.face.passed import PASSED, TAG_OPERATIONS, is_passed_arn
 from cloudml_sagemaker.mock.face.replies import Reply, StartResponse, as_json, refusal
-from cloudml_sagemaker.mock.face.serving import DROP
 from cloudml_sagemaker.mock.face.strikes import Fresh, strike
 from cloudml_sagemaker.service.model import operation_names
 
@@ -37,6 +38,8 @@ class Application:
     def __init__(self, behind: Behind, reset: Callable[[], None]) -> None:
         self._behind = behind
         self._reset = reset
+        about = "A SageMaker that executes, on this machine. Point AWS_ENDPOINT_URL here."
+        self._subject = control.Subject("cloudml mock sagemaker", about, _served, reset)
         self._world: World | None = None
         self._there = threading.Event()
         self._fresh = Fresh()
@@ -68,8 +71,9 @@ class Application:
         if not self._there.wait(BUILDING) or self._world is None:
             raise AwsError("ServiceUnavailable", "The mock is being put together.", 503)
         world = self._world
-        if control.wanted(incoming):
-            return control.answer(incoming, world, self._reset)
+        if _is_control(incoming):
+            document, status = control.answer(self._subject, world, incoming.method, incoming.path, incoming.body)
+            return as_json(document, status, "application/json")
         if incoming.target.startswith("SageMaker.") and incoming.service in {"", "sagemaker"}:
             return self._sagemaker(world, incoming)
         found = rest.find(incoming)
@@ -147,6 +151,21 @@ class Application:
         if name not in TAG_OPERATIONS or not is_passed_arn(params.get("ResourceArn")):
             return False
         return not tags.knows(Call(world, self._scope(world, incoming), name, params), params["ResourceArn"])
+
+
+def _is_control(incoming: Incoming) -> bool:
+    """Whether the request is for the mock itself: unsigned, at `/` or below the prefix."""
+    if incoming.service or incoming.target:
+        return False
+    is_root = incoming.path == "/" and incoming.method == "GET" and not incoming.environ.get("QUERY_STRING")
+    return is_root or incoming.path.startswith(control.PREFIX)
+
+
+def _served() -> dict[str, Any]:
+    owned = [
+        {"name": name, "service": one.service, "executes": one.executes} for name, one in sorted(OPERATIONS.items())
+    ]
+    return {"served": owned, "passed": dict(sorted(PASSED.items()))}
 
 
 def _protocol(incoming: Incoming) -> str:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from cloudml.mocks.store import Scope
 from cloudml_sagemaker.mock.core.errors import AwsError, validation
-from cloudml_sagemaker.mock.core.store import Scope
 from cloudml_sagemaker.mock.core.world import World
 from cloudml_sagemaker.mock.face.incoming import Incoming
 from cloudml_sagemaker.mock.face.replies import Reply, as_json

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from cloudml.mocks.store import Scope
 from cloudml_sagemaker.mock.core.errors import AwsError, internal
-from cloudml_sagemaker.mock.core.store import Scope
 from cloudml_sagemaker.mock.core.world import World
 from cloudml_sagemaker.mock.face.incoming import EC2, QUERY
 

@@ -12,7 +12,7 @@ import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
-from cloudml_sagemaker.mock.core.store import Document, Scope
+from cloudml.mocks.store import Document, Scope
 from cloudml_sagemaker.mock.core.world import World
 from cloudml_sagemaker.mock.hosting.metrics import NAMESPACE
 

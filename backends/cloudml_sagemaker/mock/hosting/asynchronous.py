@@ -10,10 +10,10 @@ import json
 import time
 import uuid
 
+from cloudml.mocks.store import Document, Scope
 from cloudml_sagemaker.mock.core import s3
 from cloudml_sagemaker.mock.core.errors import AwsError
 from cloudml_sagemaker.mock.core.operations import Call, Parameters, operation
-from cloudml_sagemaker.mock.core.store import Document, Scope
 from cloudml_sagemaker.mock.core.world import World, iso
 from cloudml_sagemaker.mock.hosting import invoke, rollout, views
 

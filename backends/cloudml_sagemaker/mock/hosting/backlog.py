@@ -6,7 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
-from cloudml_sagemaker.mock.core.store import Scope
+from cloudml.mocks.store import Scope
 
 Endpoint = tuple[Scope, str]
 

@@ -15,8 +15,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from cloudml.mocks.store import Document, Scope
 from cloudml_sagemaker.mock.core import s3
-from cloudml_sagemaker.mock.core.store import Document, Scope
 from cloudml_sagemaker.mock.core.world import World, iso
 
 log = logging.getLogger(__name__)

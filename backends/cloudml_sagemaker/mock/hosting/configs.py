@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from cloudml.mocks.store import Document
 from cloudml_sagemaker.mock.core import roles, tags
 from cloudml_sagemaker.mock.core.errors import validation
 from cloudml_sagemaker.mock.core.listing import listed
 from cloudml_sagemaker.mock.core.operations import Call, Parameters, operation
-from cloudml_sagemaker.mock.core.store import Document
 from cloudml_sagemaker.mock.hosting import wording
 from cloudml_sagemaker.mock.hosting.containers import definitions
 

@@ -17,9 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cloudml.mocks.sandbox import Process
+from cloudml.mocks.store import Document, Scope
 from cloudml_sagemaker.mock.core import container as base
 from cloudml_sagemaker.mock.core import logs
-from cloudml_sagemaker.mock.core.store import Document, Scope
 from cloudml_sagemaker.mock.core.world import World
 from cloudml_sagemaker.mock.hosting import modeldata
 from cloudml_sagemaker.mock.hosting.wire import Wire

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from cloudml.mocks.store import Document
 from cloudml_sagemaker.mock.core import tags
 from cloudml_sagemaker.mock.core.errors import validation
 from cloudml_sagemaker.mock.core.listing import listed
 from cloudml_sagemaker.mock.core.operations import Call, Parameters, operation
-from cloudml_sagemaker.mock.core.store import Document
 from cloudml_sagemaker.mock.hosting import alarms, configs, fleets, rollout, rules, views, wording
 
 KIND = "Endpoint"

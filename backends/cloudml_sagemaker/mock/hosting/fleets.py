@@ -14,7 +14,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from cloudml_sagemaker.mock.core.store import Document, Scope
+from cloudml.mocks.store import Document, Scope
 from cloudml_sagemaker.mock.core.world import World
 from cloudml_sagemaker.mock.hosting import configs, wording
 from cloudml_sagemaker.mock.hosting.backlog import Backlog

@@ -8,9 +8,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from cloudml.mocks.store import Document, Scope
 from cloudml_sagemaker.mock.core.errors import AwsError
-from cloudml_sagemaker.mock.core.operations import Call, Parameters, operation
-from cloudml_sagemaker.mock.core.store import Document, Scope
+from cloudml_sagemaker.mock.core.operations import Call, Parameters, arn_of, operation
 from cloudml_sagemaker.mock.core.world import World
 from cloudml_sagemaker.mock.hosting import fleets, multimodel, rollout, routing, views
 from cloudml_sagemaker.mock.hosting.capture import Payload
@@ -215,7 +215,7 @@ def model_error(leased: Leased, error: InvocationFailed) -> AwsError:
     refusal.details = {
         "OriginalStatusCode": error.status,
         "OriginalMessage": error.text[:2048],
-        "LogStreamArn": leased.scope.arn(f"log-group:{group}", "logs"),
+        "LogStreamArn": arn_of(leased.scope, f"log-group:{group}", "logs"),
     }
     return refusal
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from cloudml_sagemaker.mock.core.store import Scope
+from cloudml.mocks.store import Scope
 from cloudml_sagemaker.mock.core.world import World
 
 NAMESPACE = "AWS/SageMaker"

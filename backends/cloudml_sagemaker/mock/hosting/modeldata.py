@@ -7,8 +7,8 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+from cloudml.mocks.store import Document, Scope
 from cloudml_sagemaker.mock.core import s3
-from cloudml_sagemaker.mock.core.store import Document, Scope
 from cloudml_sagemaker.mock.core.world import World
 
 

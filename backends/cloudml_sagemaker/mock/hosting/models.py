@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from cloudml.mocks.bus import Change
+from cloudml.mocks.store import Document
 from cloudml_sagemaker.mock.core import roles, s3, tags
-from cloudml_sagemaker.mock.core.bus import Change
 from cloudml_sagemaker.mock.core.errors import AwsError, not_executed, validation
 from cloudml_sagemaker.mock.core.listing import listed
 from cloudml_sagemaker.mock.core.operations import Call, Parameters, operation
-from cloudml_sagemaker.mock.core.store import Document
 from cloudml_sagemaker.mock.hosting import wording
 
 KIND = "Model"

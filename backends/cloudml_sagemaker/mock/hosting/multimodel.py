@@ -10,8 +10,8 @@ import hashlib
 import json
 from collections.abc import Mapping
 
+from cloudml.mocks.store import Document, Scope
 from cloudml_sagemaker.mock.core.errors import AwsError
-from cloudml_sagemaker.mock.core.store import Document, Scope
 from cloudml_sagemaker.mock.core.world import World
 from cloudml_sagemaker.mock.hosting import modeldata
 from cloudml_sagemaker.mock.hosting.containers import InvocationFailed, ModelServer, Reply, definitions

@@ -10,8 +10,8 @@ import copy
 import logging
 from datetime import UTC, datetime
 
-from cloudml_sagemaker.mock.core.bus import Change
-from cloudml_sagemaker.mock.core.store import Document, Scope, Table
+from cloudml.mocks.bus import Change
+from cloudml.mocks.store import Document, Scope, Table
 from cloudml_sagemaker.mock.core.world import World
 from cloudml_sagemaker.mock.hosting import alarms, fleets, stages, views, wording
 from cloudml_sagemaker.mock.hosting.fleets import FleetFailed, Hosting

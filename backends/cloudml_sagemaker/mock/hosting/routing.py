@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-from cloudml_sagemaker.mock.core.store import Document
+from cloudml.mocks.store import Document
 from cloudml_sagemaker.mock.hosting import fleets, stages, views
 
 _GOLDEN = 0.6180339887498949

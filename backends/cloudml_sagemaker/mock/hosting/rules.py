@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from cloudml.mocks.store import Document
 from cloudml_sagemaker.mock.core.errors import validation
-from cloudml_sagemaker.mock.core.store import Document
 from cloudml_sagemaker.mock.hosting import stages
 
 _LIMITS = {"CanarySize": (0.0, 0.5), "LinearStepSize": (0.1, 0.5), "MaximumBatchSize": (0.05, 0.5)}

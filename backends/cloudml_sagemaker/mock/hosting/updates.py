@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from cloudml.mocks.store import Document
 from cloudml_sagemaker.mock.core.errors import validation
 from cloudml_sagemaker.mock.core.operations import Call, Parameters, operation
-from cloudml_sagemaker.mock.core.store import Document
 from cloudml_sagemaker.mock.hosting import fleets, rollout, rules, scaling, stages, views
 from cloudml_sagemaker.mock.hosting.endpoints import KIND, check_alarms, configuration, updatable
 

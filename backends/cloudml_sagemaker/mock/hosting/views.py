@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cloudml_sagemaker.mock.core.store import Document
+from cloudml.mocks.store import Document
 from cloudml_sagemaker.mock.hosting import configs, fleets, stages
 from cloudml_sagemaker.mock.hosting.containers import definitions
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from cloudml.mocks.store import Document
 from cloudml_sagemaker.mock.core.errors import AwsError, validation
 from cloudml_sagemaker.mock.core.operations import Call
-from cloudml_sagemaker.mock.core.store import Document
 
 KINDS = {"Model": "model", "EndpointConfig": "endpoint-config", "Endpoint": "endpoint"}
 _WORDS = {"Model": "model", "EndpointConfig": "endpoint configuration", "Endpoint": "endpoint"}

@@ -8,9 +8,9 @@ import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from cloudml.mocks.store import Scope
 from cloudml_sagemaker.mock.core import s3
 from cloudml_sagemaker.mock.core.container import BASE
-from cloudml_sagemaker.mock.core.store import Scope
 from cloudml_sagemaker.mock.core.world import World
 
 _LOOK_SECONDS = 1.0

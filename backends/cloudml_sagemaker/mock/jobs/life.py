@@ -18,13 +18,13 @@ from typing import Any, NoReturn
 
 from cloudml.mocks.clock import Timer
 from cloudml.mocks.faults import Fault
+from cloudml.mocks.processes import LOST, terminate, wait_for
 from cloudml.mocks.sandbox import Process
+from cloudml.mocks.store import Document, Scope, Table
 from cloudml_sagemaker.mock.core import s3
 from cloudml_sagemaker.mock.core.container import ImageRefused
 from cloudml_sagemaker.mock.core.logs import Lines, Shipper, ship
-from cloudml_sagemaker.mock.core.store import Document, Scope, Table
 from cloudml_sagemaker.mock.core.world import World
-from cloudml_sagemaker.mock.jobs.processes import LOST, terminate, wait_for
 
 log = logging.getLogger(__name__)
 

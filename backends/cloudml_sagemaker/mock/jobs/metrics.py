@@ -7,8 +7,8 @@ import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from cloudml_sagemaker.mock.core.bus import Change
-from cloudml_sagemaker.mock.core.store import Document, Scope
+from cloudml.mocks.bus import Change
+from cloudml.mocks.store import Document, Scope
 from cloudml_sagemaker.mock.core.world import World
 
 NAMESPACE = "/aws/sagemaker/TrainingJobs"

@@ -13,8 +13,8 @@ import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from cloudml.mocks.store import Scope
 from cloudml_sagemaker.mock.core import s3
-from cloudml_sagemaker.mock.core.store import Scope
 from cloudml_sagemaker.mock.core.world import World
 
 _GZIP = zlib.MAX_WBITS | 16

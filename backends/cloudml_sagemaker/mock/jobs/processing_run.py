@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from cloudml.mocks.sandbox import Process
+from cloudml.mocks.store import Document, Scope
 from cloudml_sagemaker.mock.core import container, s3
-from cloudml_sagemaker.mock.core.store import Document, Scope
 from cloudml_sagemaker.mock.core.world import World
 from cloudml_sagemaker.mock.jobs import rules
 from cloudml_sagemaker.mock.jobs.folders import Mirror, read_text, shard, untouched, within

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
+from cloudml.mocks.store import Document
 from cloudml_sagemaker.mock.core.errors import AwsError, in_use, validation
 from cloudml_sagemaker.mock.core.operations import Call
-from cloudml_sagemaker.mock.core.store import Document
 
 FINAL = frozenset({"Completed", "Failed", "Stopped"})
 

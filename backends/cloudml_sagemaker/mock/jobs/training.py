@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from cloudml.mocks.store import Document
 from cloudml_sagemaker.mock.core import roles, tags
 from cloudml_sagemaker.mock.core.errors import AwsError, in_use, not_found, validation
 from cloudml_sagemaker.mock.core.listing import listed
 from cloudml_sagemaker.mock.core.operations import Call, Parameters, operation
-from cloudml_sagemaker.mock.core.store import Document
 from cloudml_sagemaker.mock.jobs import rules
 from cloudml_sagemaker.mock.jobs.life import begin, runs
 from cloudml_sagemaker.mock.jobs.training_rules import check, check_data

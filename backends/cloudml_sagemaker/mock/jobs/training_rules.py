@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
+from cloudml.mocks.store import Document
 from cloudml_sagemaker.mock.core import s3
 from cloudml_sagemaker.mock.core.errors import validation
 from cloudml_sagemaker.mock.core.operations import Call
-from cloudml_sagemaker.mock.core.store import Document
 from cloudml_sagemaker.mock.jobs import rules
 
 _RESERVED = ("/opt/ml/input", "/opt/ml/output", "/opt/ml/model", "/opt/ml/code")

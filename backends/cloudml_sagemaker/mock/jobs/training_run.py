@@ -8,10 +8,10 @@ from pathlib import Path
 
 from cloudml.mocks.faults import Fault
 from cloudml.mocks.sandbox import Mount, Process
+from cloudml.mocks.store import Document, Scope
 from cloudml_sagemaker.mock.core import container, s3
 from cloudml_sagemaker.mock.core.container import BASE
 from cloudml_sagemaker.mock.core.logs import Lines
-from cloudml_sagemaker.mock.core.store import Document, Scope
 from cloudml_sagemaker.mock.core.world import World
 from cloudml_sagemaker.mock.jobs.folders import Mirror, read_text, tar, untouched, within
 from cloudml_sagemaker.mock.jobs.life import Host, JobFailed, Run

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cloudml_sagemaker.mock.core.store import Scope
+from cloudml.mocks.store import Scope
 from cloudml_sagemaker.mock.core.world import World
 from cloudml_sagemaker.mock.monitors import alerts as alerts
 from cloudml_sagemaker.mock.monitors import definitions as definitions

@@ -6,10 +6,10 @@ AWS names the alert is not published; here it bears the schedule's name.
 
 from __future__ import annotations
 
+from cloudml.mocks.store import Document, Scope
 from cloudml_sagemaker.mock.core.errors import not_found, validation
 from cloudml_sagemaker.mock.core.listing import listed, page
 from cloudml_sagemaker.mock.core.operations import Call, Parameters, operation
-from cloudml_sagemaker.mock.core.store import Document, Scope
 from cloudml_sagemaker.mock.core.world import World
 
 ALERTS = "MonitoringAlert"

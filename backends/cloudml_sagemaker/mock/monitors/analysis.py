@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from cloudml.mocks.store import Document, Scope
 from cloudml_sagemaker.mock.core.errors import AwsError
-from cloudml_sagemaker.mock.core.store import Document, Scope
 from cloudml_sagemaker.mock.core.world import World
 from cloudml_sagemaker.mock.monitors import times
 from cloudml_sagemaker.mock.monitors.definitions import KINDS, MERGED, Kind

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cloudml.mocks.store import Document
 from cloudml_sagemaker.mock.core import roles, tags
 from cloudml_sagemaker.mock.core.errors import in_use, not_found, validation
 from cloudml_sagemaker.mock.core.listing import listed
 from cloudml_sagemaker.mock.core.operations import Call, Handler, Parameters, operation
-from cloudml_sagemaker.mock.core.store import Document
 from cloudml_sagemaker.mock.jobs import rules
 from cloudml_sagemaker.mock.jobs.processing_run import PREFIX
 from cloudml_sagemaker.mock.monitors import times

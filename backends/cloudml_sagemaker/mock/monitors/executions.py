@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from cloudml.mocks.store import Document
 from cloudml_sagemaker.mock.core.listing import listed
 from cloudml_sagemaker.mock.core.operations import Call, Parameters, operation
-from cloudml_sagemaker.mock.core.store import Document
 from cloudml_sagemaker.mock.monitors.running import EXECUTIONS, STATUS
 
 _EQUAL = {

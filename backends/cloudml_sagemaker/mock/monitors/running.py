@@ -6,10 +6,10 @@ import json
 import logging
 from typing import Any
 
+from cloudml.mocks.bus import Change
+from cloudml.mocks.store import Document, Scope
 from cloudml_sagemaker.mock.core import s3
-from cloudml_sagemaker.mock.core.bus import Change
 from cloudml_sagemaker.mock.core.errors import AwsError
-from cloudml_sagemaker.mock.core.store import Document, Scope
 from cloudml_sagemaker.mock.core.world import World
 from cloudml_sagemaker.mock.monitors import alerts, captured, timers, times
 from cloudml_sagemaker.mock.monitors.analysis import Analysis, endpoint, extras, report_uri, request, resolve

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 
+from cloudml.mocks.store import Document, Scope
 from cloudml_sagemaker.mock.core import roles, tags
 from cloudml_sagemaker.mock.core.errors import in_use, not_found, validation
 from cloudml_sagemaker.mock.core.listing import listed
 from cloudml_sagemaker.mock.core.operations import Call, Parameters, operation
-from cloudml_sagemaker.mock.core.store import Document, Scope
 from cloudml_sagemaker.mock.core.world import World
 from cloudml_sagemaker.mock.jobs import rules
 from cloudml_sagemaker.mock.monitors import alerts, running, timers, times

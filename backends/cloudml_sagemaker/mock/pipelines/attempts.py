@@ -7,8 +7,8 @@ import logging
 from collections.abc import Callable
 from typing import TypeVar
 
+from cloudml.mocks.store import Document
 from cloudml_sagemaker.mock.core import s3
-from cloudml_sagemaker.mock.core.store import Document
 from cloudml_sagemaker.mock.core.world import iso
 from cloudml_sagemaker.mock.pipelines import cache, records, retries
 from cloudml_sagemaker.mock.pipelines.decide import child

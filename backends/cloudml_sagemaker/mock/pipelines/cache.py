@@ -9,7 +9,7 @@ import hashlib
 import json
 from typing import Any
 
-from cloudml_sagemaker.mock.core.store import Document
+from cloudml.mocks.store import Document
 from cloudml_sagemaker.mock.pipelines import records
 from cloudml_sagemaker.mock.pipelines.definition.model import Step
 from cloudml_sagemaker.mock.pipelines.definition.values import Unresolved

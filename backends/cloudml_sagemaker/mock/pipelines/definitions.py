@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from cloudml.mocks.store import Document
 from cloudml_sagemaker.mock.core import roles, s3, tags
 from cloudml_sagemaker.mock.core.errors import conflict, validation
 from cloudml_sagemaker.mock.core.listing import listed, page
 from cloudml_sagemaker.mock.core.operations import Call, Parameters, operation
-from cloudml_sagemaker.mock.core.store import Document
 from cloudml_sagemaker.mock.pipelines import records, requests
 from cloudml_sagemaker.mock.pipelines.definition import parse
 from cloudml_sagemaker.mock.pipelines.definition.parse import LARGEST

@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+from cloudml.mocks.bus import Change
 from cloudml.mocks.clock import Timer, Work
-from cloudml_sagemaker.mock.core.bus import Change
-from cloudml_sagemaker.mock.core.store import Document, Scope
+from cloudml.mocks.store import Document, Scope
 from cloudml_sagemaker.mock.pipelines import attempts, lambdas, records
 from cloudml_sagemaker.mock.pipelines.decide import ENDED, decide
 from cloudml_sagemaker.mock.pipelines.kinds import KINDS

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from cloudml.mocks.store import Document
 from cloudml_sagemaker.mock.core.errors import conflict, validation
 from cloudml_sagemaker.mock.core.listing import listed
 from cloudml_sagemaker.mock.core.operations import Call, Parameters, operation
-from cloudml_sagemaker.mock.core.store import Document
 from cloudml_sagemaker.mock.pipelines import experiments, records, requests, selective
 from cloudml_sagemaker.mock.pipelines.definition import start_parameters
 from cloudml_sagemaker.mock.pipelines.room import Run, room_of

@@ -8,9 +8,9 @@ from __future__ import annotations
 import contextlib
 import re
 
+from cloudml.mocks.store import Document
 from cloudml_sagemaker.mock.core.errors import AwsError, validation
 from cloudml_sagemaker.mock.core.operations import Call
-from cloudml_sagemaker.mock.core.store import Document
 from cloudml_sagemaker.mock.core.world import iso
 from cloudml_sagemaker.mock.pipelines import records
 from cloudml_sagemaker.mock.pipelines.definition import Definition, Resolver, Unresolved

@@ -16,8 +16,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from cloudml.mocks.sandbox import Command, JobLost, Process, open_sandbox
+from cloudml.mocks.store import Scope
 from cloudml_sagemaker.mock.core import container
-from cloudml_sagemaker.mock.core.store import Scope
 from cloudml_sagemaker.mock.core.world import World
 
 LIMIT = 600

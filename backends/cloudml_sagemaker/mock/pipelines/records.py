@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from cloudml_sagemaker.mock.core.bus import Change
-from cloudml_sagemaker.mock.core.store import Document, Scope, Table
+from cloudml.mocks.bus import Change
+from cloudml.mocks.store import Document, Scope, Table
+from cloudml_sagemaker.mock.core.operations import arn_of
 from cloudml_sagemaker.mock.core.world import World
 from cloudml_sagemaker.mock.pipelines.decide import ENDED
 
@@ -104,7 +105,7 @@ def _details(scope: Scope, record: Document) -> dict[str, Any]:
     """What AWS's event of a step's change tells (developer guide, "automating-sagemaker-with-eventbridge")."""
     arn = record["_execution"]
     return {
-        "pipeline": scope.arn(f"pipeline/{pipeline_of(arn)}"),
+        "pipeline": arn_of(scope, f"pipeline/{pipeline_of(arn)}"),
         "execution": arn,
         "step": record["StepName"],
         "stepType": record["_type"],

@@ -7,10 +7,10 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from cloudml.mocks.store import Document
 from cloudml_sagemaker.mock.core.arns import name_of
 from cloudml_sagemaker.mock.core.errors import conflict, limit_exceeded, not_found, validation
 from cloudml_sagemaker.mock.core.operations import Call
-from cloudml_sagemaker.mock.core.store import Document
 from cloudml_sagemaker.mock.pipelines import records
 from cloudml_sagemaker.mock.pipelines.room import Run, room_of
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cloudml_sagemaker.mock.core.store import Document
+from cloudml.mocks.store import Document
 from cloudml_sagemaker.mock.pipelines.definition.model import RetryPolicy, Step
 from cloudml_sagemaker.mock.pipelines.kinds.base import SERVICE_FAULT, THROTTLING
 

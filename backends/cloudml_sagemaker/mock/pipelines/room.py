@@ -6,7 +6,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from cloudml_sagemaker.mock.core.store import Document, Scope
+from cloudml.mocks.store import Document, Scope
 from cloudml_sagemaker.mock.core.world import World
 from cloudml_sagemaker.mock.pipelines import records
 from cloudml_sagemaker.mock.pipelines.decide import Plan, View

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cloudml.mocks.store import Document, Scope
 from cloudml_sagemaker.mock.core.errors import validation
 from cloudml_sagemaker.mock.core.operations import Call
-from cloudml_sagemaker.mock.core.store import Document, Scope
 from cloudml_sagemaker.mock.pipelines import records
 from cloudml_sagemaker.mock.pipelines.definition import Definition, between, sources
 from cloudml_sagemaker.mock.pipelines.room import Room, room_of

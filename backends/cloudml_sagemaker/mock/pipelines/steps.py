@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 
+from cloudml.mocks.store import Document
 from cloudml_sagemaker.mock.core.errors import conflict, not_found, validation
 from cloudml_sagemaker.mock.core.listing import page
 from cloudml_sagemaker.mock.core.operations import Call, Parameters, operation
-from cloudml_sagemaker.mock.core.store import Document
 from cloudml_sagemaker.mock.pipelines import attempts, records, requests
 from cloudml_sagemaker.mock.pipelines.decide import ENDED
 from cloudml_sagemaker.mock.pipelines.driver import outputs_given

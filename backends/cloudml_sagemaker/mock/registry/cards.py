@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 
+from cloudml.mocks.bus import Change
+from cloudml.mocks.store import Document
 from cloudml_sagemaker.mock.core import tags
 from cloudml_sagemaker.mock.core.arns import name_of
-from cloudml_sagemaker.mock.core.bus import Change
 from cloudml_sagemaker.mock.core.errors import conflict, not_found, validation
 from cloudml_sagemaker.mock.core.listing import listed
 from cloudml_sagemaker.mock.core.operations import Call, Parameters, operation
-from cloudml_sagemaker.mock.core.store import Document
 from cloudml_sagemaker.mock.registry.names import creator
 
 

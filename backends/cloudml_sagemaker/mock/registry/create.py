@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from cloudml.mocks.store import Document
 from cloudml_sagemaker.mock.core import tags
 from cloudml_sagemaker.mock.core.arns import name_of
 from cloudml_sagemaker.mock.core.errors import validation
 from cloudml_sagemaker.mock.core.operations import Call, Parameters, operation
-from cloudml_sagemaker.mock.core.store import Document
 from cloudml_sagemaker.mock.registry.names import PACKAGE, creator, group, package, package_arn
 from cloudml_sagemaker.mock.registry.tokens import once
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from cloudml.mocks.store import Document
 from cloudml_sagemaker.mock.core import tags
 from cloudml_sagemaker.mock.core.errors import conflict, validation
 from cloudml_sagemaker.mock.core.listing import listed
 from cloudml_sagemaker.mock.core.operations import Call, Parameters, operation
-from cloudml_sagemaker.mock.core.store import Document
 from cloudml_sagemaker.mock.registry.names import creator, group, group_arn
 
 

@@ -6,9 +6,9 @@ import hashlib
 import json
 from collections.abc import Callable
 
+from cloudml.mocks.store import Document
 from cloudml_sagemaker.mock.core.errors import conflict
 from cloudml_sagemaker.mock.core.operations import Call
-from cloudml_sagemaker.mock.core.store import Document
 
 TOKENS = "_ModelPackageToken"
 

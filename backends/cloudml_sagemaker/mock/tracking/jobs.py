@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import logging
 
-from cloudml_sagemaker.mock.core.bus import Change
+from cloudml.mocks.bus import Change
+from cloudml.mocks.store import Document
 from cloudml_sagemaker.mock.core.errors import AwsError
-from cloudml_sagemaker.mock.core.store import Document
 from cloudml_sagemaker.mock.core.world import World
 from cloudml_sagemaker.mock.tracking.records import COMPONENT
 

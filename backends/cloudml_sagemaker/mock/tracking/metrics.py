@@ -6,8 +6,8 @@ import math
 import statistics
 from collections.abc import Callable
 
+from cloudml.mocks.store import Document
 from cloudml_sagemaker.mock.core.operations import Call, Parameters, operation
-from cloudml_sagemaker.mock.core.store import Document
 from cloudml_sagemaker.mock.tracking.records import COMPONENT
 
 METRICS = "_Metrics"

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from cloudml.mocks.store import Document
 from cloudml_sagemaker.mock.core import tags
 from cloudml_sagemaker.mock.core.errors import AwsError, not_found, validation
 from cloudml_sagemaker.mock.core.listing import listed
 from cloudml_sagemaker.mock.core.operations import Call, Handler, Parameters, operation
-from cloudml_sagemaker.mock.core.store import Document
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from datetime import datetime
 from operator import ge, gt, le, lt
 from typing import Any
 
+from cloudml.mocks.store import Document
 from cloudml_sagemaker.mock.core.errors import validation
 from cloudml_sagemaker.mock.core.listing import page
 from cloudml_sagemaker.mock.core.operations import Call, Parameters, operation
-from cloudml_sagemaker.mock.core.store import Document
 from cloudml_sagemaker.service.model import output_shape
 
 SUGGESTIONS = 10

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from cloudml.mocks.store import Document
 from cloudml_sagemaker.mock.core import tags
 from cloudml_sagemaker.mock.core.errors import in_use, not_executed, not_found, validation
 from cloudml_sagemaker.mock.core.listing import listed
 from cloudml_sagemaker.mock.core.operations import Call, Parameters, operation
-from cloudml_sagemaker.mock.core.store import Document
 from cloudml_sagemaker.mock.hosting.containers import definitions
 from cloudml_sagemaker.mock.jobs.life import begin, runs
 from cloudml_sagemaker.mock.transform.filters import Csv, FilterFailed, form, parse

@@ -14,9 +14,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from cloudml.mocks.store import Document, Scope
 from cloudml_sagemaker.mock.core import s3
 from cloudml_sagemaker.mock.core.logs import ship
-from cloudml_sagemaker.mock.core.store import Document, Scope
 from cloudml_sagemaker.mock.core.world import World
 from cloudml_sagemaker.mock.hosting.containers import InvocationFailed, ModelDataFailed, ModelServer, StartFailed
 from cloudml_sagemaker.mock.hosting.models import runnable

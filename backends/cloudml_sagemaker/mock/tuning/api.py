@@ -5,11 +5,11 @@ from __future__ import annotations
 import copy
 from dataclasses import replace
 
+from cloudml.mocks.store import Document
 from cloudml_sagemaker.mock.core import roles, tags
 from cloudml_sagemaker.mock.core.errors import in_use, not_found, validation
 from cloudml_sagemaker.mock.core.listing import listed, page
 from cloudml_sagemaker.mock.core.operations import Call, Parameters, operation
-from cloudml_sagemaker.mock.core.store import Document
 from cloudml_sagemaker.mock.jobs.training_rules import check as check_training
 from cloudml_sagemaker.mock.jobs.training_rules import check_data
 from cloudml_sagemaker.mock.tuning import record, rules, warmstart

@@ -6,9 +6,9 @@ import logging
 import math
 from datetime import UTC, datetime
 
-from cloudml_sagemaker.mock.core.bus import Change
+from cloudml.mocks.bus import Change
+from cloudml.mocks.store import Document, Scope, Table
 from cloudml_sagemaker.mock.core.errors import AwsError
-from cloudml_sagemaker.mock.core.store import Document, Scope, Table
 from cloudml_sagemaker.mock.core.world import World
 from cloudml_sagemaker.mock.tuning import record
 from cloudml_sagemaker.mock.tuning.points import Points

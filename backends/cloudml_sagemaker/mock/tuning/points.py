@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from cloudml_sagemaker.mock.core.store import Document
+from cloudml.mocks.store import Document
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cloudml_sagemaker.mock.core.store import Document
+from cloudml.mocks.store import Document
 from cloudml_sagemaker.mock.tuning.rules import definitions, objective
 
 ENDED = frozenset({"Completed", "Failed", "Stopped"})

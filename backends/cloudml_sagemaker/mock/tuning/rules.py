@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from cloudml.mocks.store import Document
 from cloudml_sagemaker.mock.core.errors import AwsError, not_executed, validation
-from cloudml_sagemaker.mock.core.store import Document
 
 NUMERIC = ("IntegerParameterRanges", "ContinuousParameterRanges")
 EPOCHS = ("epochs", "numepochs", "n-epochs", "n_epochs", "num_epochs")

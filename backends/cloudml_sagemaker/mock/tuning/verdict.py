@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cloudml_sagemaker.mock.core.store import Document
+from cloudml.mocks.store import Document
 from cloudml_sagemaker.mock.tuning import record
 
 GIVE_UP = 5

@@ -3,8 +3,8 @@ Hyperparameter Tuning Job")."""
 
 from __future__ import annotations
 
+from cloudml.mocks.store import Document, Table
 from cloudml_sagemaker.mock.core.errors import validation
-from cloudml_sagemaker.mock.core.store import Document, Table
 from cloudml_sagemaker.mock.tuning import record
 from cloudml_sagemaker.mock.tuning.rules import KINDS, definitions, objective, ranges
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from cloudml_sagemaker.mock.core import store as stores
-from cloudml_sagemaker.mock.core.store import Scope, Store, Table
+from cloudml.mocks import store as stores
+from cloudml.mocks.store import Scope, Store, Table
+from cloudml_sagemaker.mock.core.operations import arn_of
 
 HERE = Scope("123456789012", "us-east-1")
 THERE = Scope("123456789012", "eu-west-1")
@@ -40,7 +41,7 @@ def test_a_file_survives_a_kill(tmp_path: Path) -> None:
     script = f"""
 import os, signal
 from pathlib import Path
-from cloudml_sagemaker.mock.core.store import Scope, Store
+from cloudml.mocks.store import Scope, Store
 table = Store(Path({str(path)!r})).table("Model", Scope("1", "r"))
 for n in range(50):
     table.put(str(n % 10), {{"n": n}})
@@ -56,8 +57,8 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 
 def test_arns() -> None:
-    assert HERE.arn("model/m") == "arn:aws:sagemaker:us-east-1:123456789012:model/m"
-    assert HERE.arn("role/r", "iam") == "arn:aws:iam:us-east-1:123456789012:role/r"
+    assert arn_of(HERE, "model/m") == "arn:aws:sagemaker:us-east-1:123456789012:model/m"
+    assert arn_of(HERE, "role/r", "iam") == "arn:aws:iam:us-east-1:123456789012:role/r"
 
 
 def test_threads_that_ask_first_get_one_table(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from cloudml.mocks.clock import HeldClock
-from cloudml_sagemaker.mock.core.workers import Workers
+from cloudml.mocks.workers import Workers
 
 
 def test_all_of_it_runs_so_many_at_a_time_and_a_held_clock_waits() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from mock_clients import ROLE, SCOPE, MockLab
 
-from cloudml_sagemaker.mock.core.store import Document
+from cloudml.mocks.store import Document
 from cloudml_sagemaker.mock.start import Mock
 
 PIPELINE = "arn:aws:sagemaker:us-east-1:123456789012:pipeline/flow"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from event_lab import SCOPE
 
-from cloudml_sagemaker.mock.core.bus import Change
+from cloudml.mocks.bus import Change
 from cloudml_sagemaker.mock.events.messages import Message, messages
 from cloudml_sagemaker.mock.start import Mock
 

@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 from event_lab import PIPELINE, ROLE, SCOPE, Lab
 
-from cloudml_sagemaker.mock.core.bus import Change
+from cloudml.mocks.bus import Change
 from cloudml_sagemaker.mock.start import Mock
 
 

@@ -153,8 +153,8 @@ def test_names_of_loopback_are_answered(shared: Mock, host: bytes) -> None:
 
 
 def test_a_stored_line_break_makes_no_header(shared: Mock) -> None:
+    from cloudml.mocks.http.serving import Server
     from cloudml_sagemaker.mock.face.replies import Reply
-    from cloudml_sagemaker.mock.face.serving import Server
 
     def app(_environ: dict[str, object], start_response: object) -> object:
         return Reply(200, (("X-Stored", "a\r\nX-Injected: b"),), b"").send(start_response)  # type: ignore[arg-type]
@@ -173,7 +173,7 @@ def test_a_stored_line_break_makes_no_header(shared: Mock) -> None:
 
 
 def test_stopping_breaks_off_idle_connections() -> None:
-    from cloudml_sagemaker.mock.face.serving import Server
+    from cloudml.mocks.http.serving import Server
 
     def app(_environ: object, start_response: object) -> list[bytes]:
         start_response("200 OK", [])  # type: ignore[operator]

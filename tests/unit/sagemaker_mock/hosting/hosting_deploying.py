@@ -6,7 +6,7 @@ from typing import Any
 
 from hosting_host import SCOPE, Host
 
-from cloudml_sagemaker.mock.core.bus import Change
+from cloudml.mocks.bus import Change
 
 CANARY = {
     "BlueGreenUpdatePolicy": {

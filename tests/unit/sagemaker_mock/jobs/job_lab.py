@@ -8,7 +8,7 @@ from typing import Any
 
 from mock_clients import IMAGE, ROLE, MockLab
 
-from cloudml_sagemaker.mock.core.store import Document
+from cloudml.mocks.store import Document
 from cloudml_sagemaker.mock.start import Mock
 
 BUCKET = "data"

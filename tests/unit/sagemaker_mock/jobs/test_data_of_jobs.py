@@ -11,8 +11,8 @@ import pytest
 from job_lab import BUCKET, Lab
 from mock_clients import SCOPE
 
+from cloudml.mocks.store import Scope
 from cloudml_sagemaker.mock.core import s3
-from cloudml_sagemaker.mock.core.store import Scope
 from cloudml_sagemaker.mock.jobs.folders import tar
 from cloudml_sagemaker.mock.options import Options
 

@@ -18,8 +18,9 @@ import pytest
 from job_lab import BUCKET, Lab, target
 from mock_clients import SCOPE
 
+from cloudml.mocks import processes
 from cloudml.mocks.faults import Fault
-from cloudml_sagemaker.mock.jobs import life, processes
+from cloudml_sagemaker.mock.jobs import life
 from cloudml_sagemaker.mock.options import Options
 from cloudml_sagemaker.mock.start import start
 

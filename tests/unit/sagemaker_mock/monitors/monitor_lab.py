@@ -11,6 +11,7 @@ from typing import Any
 
 from mock_clients import ROLE, SCOPE, MockLab
 
+from cloudml_sagemaker.mock.core.operations import arn_of
 from cloudml_sagemaker.mock.start import Mock
 
 IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/monitor:1"
@@ -47,7 +48,7 @@ class Lab(MockLab):
         """The record of an endpoint, without its processes."""
         document: dict[str, Any] = {
             "EndpointName": name,
-            "EndpointArn": SCOPE.arn(f"endpoint/{name}"),
+            "EndpointArn": arn_of(SCOPE, f"endpoint/{name}"),
             "EndpointConfigName": "c",
             "EndpointStatus": "InService",
             "CreationTime": self.world.now(),

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from pipeline_lab import Lab, condition, definition, equals, fail, function, get, on, processing
 
-from cloudml_sagemaker.mock.core.bus import Change
+from cloudml.mocks.bus import Change
 from cloudml_sagemaker.mock.options import Options
 from cloudml_sagemaker.mock.start import Mock, start
 

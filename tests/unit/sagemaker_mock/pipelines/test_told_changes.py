@@ -9,7 +9,7 @@ from typing import Any
 
 from pipeline_lab import Lab, definition, processing
 
-from cloudml_sagemaker.mock.core.bus import Change
+from cloudml.mocks.bus import Change
 
 
 def test_every_change_of_an_execution_and_its_steps_is_told(lab: Lab) -> None:

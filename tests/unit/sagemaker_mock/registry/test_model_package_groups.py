@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from cloudml_sagemaker.mock.core.store import Scope
+from cloudml.mocks.store import Scope
 from cloudml_sagemaker.mock.start import Mock
 
 Clients = Callable[..., Any]

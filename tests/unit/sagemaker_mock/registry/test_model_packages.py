@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 from mock_clients import IMAGE, client
 
-from cloudml_sagemaker.mock.core.bus import Change
+from cloudml.mocks.bus import Change
 from cloudml_sagemaker.mock.start import Mock
 
 Clients = Callable[..., Any]

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from tracking_lab import SCOPE, Lab, refused
 
-from cloudml_sagemaker.mock.core.bus import Change
+from cloudml.mocks.bus import Change
 
 
 def test_experiments_trials_and_components(lab: Lab) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from cloudml.mocks.store import Document
 from cloudml_sagemaker.mock.core.errors import AwsError
-from cloudml_sagemaker.mock.core.store import Document
 from cloudml_sagemaker.mock.pipelines.definition.values import Unresolved
 from cloudml_sagemaker.mock.pipelines.kinds.base import Kind
 from cloudml_sagemaker.mock.pipelines.kinds.calls import CallbackKind, LambdaKind

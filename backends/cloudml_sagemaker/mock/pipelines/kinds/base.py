@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
+from cloudml.mocks.store import Document
 from cloudml_sagemaker.mock.core.errors import AwsError
-from cloudml_sagemaker.mock.core.store import Document
 from cloudml_sagemaker.mock.pipelines.definition.model import Step
 from cloudml_sagemaker.mock.pipelines.definition.values import Resolver, Unresolved
 from cloudml_sagemaker.mock.pipelines.room import Run

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from cloudml_sagemaker.mock.core.store import Document
+from cloudml.mocks.store import Document
 from cloudml_sagemaker.mock.pipelines import lambdas, records
 from cloudml_sagemaker.mock.pipelines.definition.model import Step
 from cloudml_sagemaker.mock.pipelines.kinds.base import Attempt, Kind, Progress, StepFailed

@@ -8,9 +8,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from cloudml.mocks.store import Document
 from cloudml_sagemaker.mock.core import s3
 from cloudml_sagemaker.mock.core.errors import AwsError
-from cloudml_sagemaker.mock.core.store import Document
 from cloudml_sagemaker.mock.pipelines.kinds.base import Attempt, Progress, StepFailed
 from cloudml_sagemaker.mock.pipelines.kinds.jobs import Job, JobKind
 from cloudml_sagemaker.mock.pipelines.room import Run

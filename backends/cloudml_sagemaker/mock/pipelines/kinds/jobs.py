@@ -6,8 +6,8 @@ import contextlib
 import re
 from dataclasses import dataclass
 
+from cloudml.mocks.store import Document
 from cloudml_sagemaker.mock.core.errors import AwsError
-from cloudml_sagemaker.mock.core.store import Document
 from cloudml_sagemaker.mock.pipelines import experiments, records
 from cloudml_sagemaker.mock.pipelines.kinds.base import CAPACITY, INTERNAL, LIMIT, Attempt, Kind, Progress
 from cloudml_sagemaker.mock.pipelines.room import Run

@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from cloudml_sagemaker.mock.core.store import Document
+from cloudml.mocks.store import Document
 from cloudml_sagemaker.mock.pipelines.decide import child
 from cloudml_sagemaker.mock.pipelines.kinds.base import Attempt, Kind, Progress, StepFailed
 from cloudml_sagemaker.mock.pipelines.room import Run

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from cloudml.mocks.store import Document
 from cloudml_sagemaker.mock.core.errors import AwsError
-from cloudml_sagemaker.mock.core.store import Document
 from cloudml_sagemaker.mock.pipelines.kinds.base import Attempt, Kind, Progress
 from cloudml_sagemaker.mock.pipelines.kinds.jobs import generated_name
 from cloudml_sagemaker.mock.pipelines.room import Run

@@ -16,7 +16,7 @@ from contextlib import suppress
 from email.utils import formatdate
 from typing import Any, BinaryIO, cast
 
-from cloudml_sagemaker.mock.face.reading import BadRequest, environ_of, read_head
+from cloudml.mocks.http.reading import BadRequest, environ_of, read_head
 
 log = logging.getLogger(__name__)
 

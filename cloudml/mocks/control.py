@@ -1,103 +1,106 @@
-"""The control interface, `/cloudml-mock/...`: what a test tells the mock itself. JSON in, JSON out, unsigned."""
+"""The control interface, `/cloudml-mock/...`: what a test tells a mock itself. JSON in, JSON out.
+
+It is of every mock cloud; a `Subject` says what is its own.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
+import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 from cloudml.errors import MockError
-from cloudml.mocks.clock import HeldClock
-from cloudml.mocks.faults import Fault
-from cloudml_sagemaker.mock.core.operations import OPERATIONS
-from cloudml_sagemaker.mock.core.store import Scope, Store
-from cloudml_sagemaker.mock.core.world import World, iso
-from cloudml_sagemaker.mock.face.incoming import Incoming
-from cloudml_sagemaker.mock.face.passed import PASSED
-from cloudml_sagemaker.mock.face.replies import Reply, as_json
+from cloudml.mocks.clock import Clock, HeldClock
+from cloudml.mocks.faults import Fault, Faults
+from cloudml.mocks.sandbox import Sandbox
+from cloudml.mocks.store import Scope, Store
+from cloudml.mocks.switches import Switches
 
 PREFIX = "/cloudml-mock/"
 KEPT = "_clock"
 """The table of the held clock's time."""
 
 Document = dict[str, Any]
-Reset = Callable[[], None]
+
+
+class World(Protocol):
+    """What the control interface needs of a mock's world."""
+
+    store: Store
+    clock: Clock
+    faults: Faults
+    switches: Switches
+    sandbox: Sandbox
+    url: str
+    lock: threading.RLock
+
+
 Handler = Callable[[World, Document], Document]
 
 
-def wanted(incoming: Incoming) -> bool:
-    """Whether the request is for the mock itself: unsigned, at `/` or below the prefix."""
-    if incoming.service or incoming.target:
-        return False
-    return incoming.path.startswith(PREFIX) or (
-        incoming.path == "/" and incoming.method == "GET" and not incoming.environ.get("QUERY_STRING")
-    )
+@dataclass(frozen=True)
+class Subject:
+    """A mock cloud as its control interface tells of it. `served`: what GET operations answers."""
+
+    name: str
+    about: str
+    served: Callable[[], Document]
+    reset: Callable[[], None]
 
 
-def answer(incoming: Incoming, world: World, reset: Reset) -> Reply:
-    """Do what is asked. What is wrong with it is told with 400, what there is not with 404."""
-    path = incoming.path.removeprefix(PREFIX).strip("/") if incoming.path != "/" else ""
-    methods = {method: handler for (method, where), handler in _ROUTES.items() if where == path}
-    handler = methods.get(incoming.method)
+def answer(subject: Subject, world: World, method: str, path: str, body: bytes) -> tuple[Document, int]:
+    """Do what is asked at `path` (`/` or below the prefix); the answer, and its HTTP status.
+
+    What is wrong with it is told with 400, what there is not with 404.
+    """
+    place = path.removeprefix(PREFIX).strip("/") if path != "/" else ""
+    methods = {verb: handler for (verb, where), handler in _routes(subject).items() if where == place}
+    handler = methods.get(method)
     if not methods:
-        paths = sorted({where for _, where in _ROUTES if where})
-        return _json({"message": f"There is no {incoming.path}.", "paths": [PREFIX + where for where in paths]}, 404)
+        paths = sorted({where for _, where in _routes(subject) if where})
+        return {"message": f"There is no {path}.", "paths": [PREFIX + where for where in paths]}, 404
     if handler is None:
-        return _json({"message": f"{incoming.path} takes {', '.join(sorted(methods))}."}, 405)
-    return _handled(incoming, world, _Resetting(reset) if handler is _do_reset else handler)
-
-
-def _handled(incoming: Incoming, world: World, handler: Handler) -> Reply:
+        return {"message": f"{path} takes {', '.join(sorted(methods))}."}, 405
     try:
-        return _json(handler(world, dict(incoming.json())))
+        return handler(world, dict(json.loads(body or b"{}"))), 200
     except MockError as error:
-        return _json({"message": error.message, "hint": error.hint, "code": error.code}, 400)
+        return {"message": error.message, "hint": error.hint, "code": error.code}, 400
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
-        return _json({"message": f"The request is wrong: {type(error).__name__}: {error}"}, 400)
+        return {"message": f"The request is wrong: {type(error).__name__}: {error}"}, 400
 
 
-def _json(document: Document, status: int = 200) -> Reply:
-    return as_json(document, status, "application/json")
+def _routes(subject: Subject) -> dict[tuple[str, str], Handler]:
+    def about(world: World, _body: Document) -> Document:
+        control = [f"{method} {PREFIX}{path}" for method, path in _routes(subject) if path]
+        told = {"name": subject.name, "about": subject.about, "url": world.url}
+        return {**told, **_isolation(world, {}), "control": control}
 
+    def reset(_world: World, _body: Document) -> Document:
+        subject.reset()
+        return {"status": "ok"}
 
-def _about(world: World, _body: Document) -> Document:
-    return {
-        "name": "cloudml mock sagemaker",
-        "about": "A SageMaker that executes, on this machine. Point AWS_ENDPOINT_URL here.",
-        "url": world.url,
-        **_isolation(world, {}),
-        "control": [f"{method} {PREFIX}{path}" for method, path in _ROUTES if path],
+    def operations(_world: World, _body: Document) -> Document:
+        return subject.served()
+
+    own: dict[tuple[str, str], Handler] = {
+        ("GET", ""): about,
+        ("POST", "reset"): reset,
+        ("GET", "operations"): operations,
     }
+    return own | _ROUTES
 
 
 def _health(world: World, _body: Document) -> Document:
     return {"status": "ok", "url": world.url}
 
 
-def _do_reset(_world: World, _body: Document) -> Document:
-    return {"status": "ok"}
-
-
-@dataclasses.dataclass(frozen=True)
-class _Resetting:
-    reset: Reset
-
-    def __call__(self, world: World, body: Document) -> Document:
-        self.reset()
-        return _do_reset(world, body)
-
-
 def _isolation(world: World, _body: Document) -> Document:
     return {"isolation": world.sandbox.kind, "reason": world.sandbox.reason}
-
-
-def _operations(_world: World, _body: Document) -> Document:
-    owned = [
-        {"name": name, "service": one.service, "executes": one.executes} for name, one in sorted(OPERATIONS.items())
-    ]
-    return {"served": owned, "passed": dict(sorted(PASSED.items()))}
 
 
 def _faults(world: World, _body: Document) -> Document:
@@ -150,7 +153,16 @@ def _choose(world: World, body: Document) -> Document:
 
 
 def _clock(world: World, _body: Document) -> Document:
-    return {"now": iso(world.now()), "epoch": world.now(), "held": isinstance(world.clock, HeldClock)}
+    return {"now": _iso(_now(world)), "epoch": _now(world), "held": isinstance(world.clock, HeldClock)}
+
+
+def _now(world: World) -> float:
+    """Seconds since the epoch, to the millisecond."""
+    return round(world.clock.now().timestamp(), 3)
+
+
+def _iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _advance(world: World, body: Document) -> Document:
@@ -168,7 +180,7 @@ def _advance(world: World, body: Document) -> Document:
 def keep_time(world: World) -> None:
     """Write a held clock's time down: a mock that goes on from its state goes on from there."""
     with world.lock:
-        world.table(KEPT, Scope("", "")).put("held", {"now": world.now()})
+        world.store.table(KEPT, Scope("", "")).put("held", {"now": _now(world)})
 
 
 def kept_time(store: Store) -> datetime | None:
@@ -178,10 +190,7 @@ def kept_time(store: Store) -> datetime | None:
 
 
 _ROUTES: dict[tuple[str, str], Handler] = {
-    ("GET", ""): _about,
     ("GET", "health"): _health,
-    ("POST", "reset"): _do_reset,
-    ("GET", "operations"): _operations,
     ("GET", "isolation"): _isolation,
     ("GET", "faults"): _faults,
     ("POST", "faults"): _add_fault,

@@ -19,14 +19,10 @@ Document = dict[str, Any]
 
 @dataclass(frozen=True)
 class Scope:
-    """Whose resources: an account (12 digits) and a region."""
+    """Whose resources: an account (AWS: 12 digits; Google Cloud: the project) and a region (there: the location)."""
 
     account: str
     region: str
-
-    def arn(self, resource: str, service: str = "sagemaker") -> str:
-        """`arn:aws:SERVICE:REGION:ACCOUNT:RESOURCE`."""
-        return f"arn:aws:{service}:{self.region}:{self.account}:{resource}"
 
 
 class Table:

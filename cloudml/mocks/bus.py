@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cloudml.mocks.clock import Clock, Work
-from cloudml_sagemaker.mock.core.store import Document, Scope
+from cloudml.mocks.store import Document, Scope
 
 log = logging.getLogger(__name__)
 
