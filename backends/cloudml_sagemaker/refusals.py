@@ -177,9 +177,13 @@ def _hint_region(call: Call) -> str:
     return f"the target's region is {call.region!r}: is it written right, and enabled for the account?"
 
 
+_TROUBLE = "AWS has trouble of its own: see its health dashboard, and try again"
+# The answer to a HEAD has no body, so S3's SlowDown and its ServiceUnavailable are both a bare 503 there.
+_WORDLESS = "AWS was asked too often, or has trouble of its own, and does not say which: try again later"
+
 _HINTS: dict[Kind, Callable[[Call], str]] = {
     "throttled": lambda call: "AWS asks to slow down, and went on asking: try again later",
-    "server": lambda call: "AWS has trouble of its own: see its health dashboard, and try again",
+    "server": lambda call: _WORDLESS if call.code == "503" else _TROUBLE,
     "connection": lambda call: (
         f"{call.service} in {call.region!r} does not answer: is the region written right, and is there a network? "
         "AWS_ENDPOINT_URL, if set, must lead somewhere"

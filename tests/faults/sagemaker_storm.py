@@ -36,7 +36,7 @@ DEFERRED = frozenset({"endpoint", "monitor"})
 Json = dict[str, Any]
 
 WORDS: dict[str, tuple[str, ...]] = {
-    "throttle": ("Rate exceeded", "reduce your request rate"),
+    "throttle": ("Rate exceeded", "reduce your request rate", "was asked too often"),
     "internal-error": ("unknown error", "InternalFailure", "internal error", "InternalError"),
     "unavailable": ("temporary failure", "unavailable", "ServiceUnavailable"),
     "lost-response": ("Connection", "connection"),

@@ -2,57 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from cloudml.mocks.bus import Bus, Change
-from cloudml.mocks.clock import Clock
-from cloudml.mocks.faults import Faults
-from cloudml.mocks.store import Document, Scope, Store, Table
-from cloudml.mocks.switches import Switches
-from cloudml.mocks.workers import Workers
+from cloudml.mocks.store import Scope
+from cloudml.mocks.world import BaseWorld
 from cloudml_sagemaker.mock.core.aws import Aws
 
-if TYPE_CHECKING:
-    from cloudml.mocks.images import ImageMap
-    from cloudml.mocks.sandbox import Sandbox
 
+@dataclass(kw_only=True)
+class World(BaseWorld):
+    """One mock of AWS."""
 
-@dataclass
-class World:
-    """One mock cloud. `lock` guards the store; hold it while reading or changing documents, never while waiting."""
-
-    store: Store
-    clock: Clock
-    bus: Bus
     aws: Aws
-    workers: Workers
-    faults: Faults
-    switches: Switches
-    images: ImageMap
-    sandbox: Sandbox
-    folder: Path
-    url: str = ""
     functions: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     """What stands for Lambda functions from the start, by name or ARN."""
-    lock: threading.RLock = field(default_factory=threading.RLock)
-    rooms: dict[str, Any] = field(default_factory=dict)
-    closing: threading.Event = field(default_factory=threading.Event)
-    at_close: list[Callable[[], None]] = field(default_factory=list)
-    """What rooms still have to write or end when the mock goes down in order."""
-
-    def now(self) -> float:
-        """The clock's time in seconds since the epoch, to the millisecond, as AWS sends it."""
-        return round(self.clock.now().timestamp(), 3)
-
-    def table(self, kind: str, scope: Scope) -> Table:
-        """The table of that kind."""
-        return self.store.table(kind, scope)
 
     def call(self, scope: Scope, name: str, params: dict[str, Any]) -> dict[str, Any]:
         """Call an operation as AWS's own services do: validated and handled like any request, no faults of the API.
@@ -62,32 +28,6 @@ class World:
         from cloudml_sagemaker.mock.core.dispatch import serve
 
         return serve(self, scope, name, params)
-
-    def change(self, table: Table, name: str, field_: str, after: str, **updates: Any) -> Document:
-        """Set the status `field_` of a document (and `updates`), keep it, and tell everyone. Needs the lock."""
-        document = table[name]
-        before = str(document.get(field_, ""))
-        document[field_] = after
-        document.update(updates)
-        table.put(name, document)
-        self.bus.publish(Change(table.kind, table.scope, name, before, after, document))
-        return document
-
-    def unique(self, *parts: str) -> str:
-        """A token of 12 lower-case letters and digits, another for each call; counted, so that runs are repeatable."""
-        table = self.store.table("_counter", Scope("", ""))
-        with self.lock:
-            row = table.get("unique") or {"value": 0}
-            row["value"] += 1
-            table.put("unique", row)
-            text = ":".join((*parts, str(row["value"])))
-        number = int.from_bytes(hashlib.sha256(text.encode()).digest()[:10], "big")
-        letters = "0123456789abcdefghijklmnopqrstuvwxyz"
-        token = ""
-        while len(token) < 12:
-            number, rest = divmod(number, 36)
-            token += letters[rest]
-        return token
 
 
 def iso(seconds: float) -> str:

@@ -181,7 +181,16 @@ def _parameters(incoming: Incoming) -> dict[str, Any]:
         raise AwsError("SerializationException", "The request's body is not JSON.") from None
     if not isinstance(params, dict):
         raise AwsError("SerializationException", "The request's body is not a JSON object.")
-    return params
+    return _without_nulls(params)
+
+
+def _without_nulls(value: Any) -> Any:
+    """A member that is null counts as absent (Smithy, AWS JSON 1.1: null in a structure)."""
+    if isinstance(value, dict):
+        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list):
+        return [_without_nulls(item) for item in value]
+    return value
 
 
 def _principal(incoming: Incoming) -> str:

@@ -52,6 +52,12 @@ def test_where_a_code_is_vague_the_words_tell(code: str, message: str, kind: str
     assert kind_of(code, message, 400) == kind
 
 
+def test_a_head_that_is_refused_without_a_word_blames_nobody() -> None:
+    hint = told("503", "Service Unavailable", 503, "s3")
+    assert "asked too often" in hint
+    assert "trouble of its own" in hint
+
+
 def test_only_what_may_pass_is_passing_and_only_what_may_have_worked_is_uncertain() -> None:
     found = {
         code: (error.passing, error.uncertain)

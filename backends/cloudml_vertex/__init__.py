@@ -1,0 +1,1 @@
+"""Vertex AI: a mock that executes."""

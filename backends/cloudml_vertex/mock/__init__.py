@@ -1,0 +1,1 @@
+"""A Vertex AI that executes, on this machine."""

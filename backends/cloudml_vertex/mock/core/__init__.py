@@ -1,0 +1,1 @@
+"""What every room of the mock works with: world, requests, names, errors, operations."""
