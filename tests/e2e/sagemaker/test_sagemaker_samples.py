@@ -44,7 +44,7 @@ MORE: list[tuple[str, dict[str, Any]]] = [
     ("sample_models:served", {}),
 ]
 
-RACING = frozenset({"add", "refuse"})
+RACING = {"sample_flow:with_exit": frozenset({"add", "refuse"}), "sample_flow:mapped_failure": frozenset({"double"})}
 """What runs beside a step that ends the run as failed: how far it came then is a matter of speed, on every backend."""
 
 
@@ -53,7 +53,7 @@ def compare(sagemaker: Sagemaker, tmp_path: Path, place: str, parameters: dict[s
     sources = sources_of(pipeline)
     here = run_locally(tmp_path / "state", SAMPLES, pipeline, sources, parameters)
     there = sagemaker.run(pipeline, sources, parameters)
-    loose = RACING if parameters.get("fails") else frozenset()
+    loose = RACING.get(place, frozenset()) if parameters.get("fails", True) else frozenset()
     reasons = {task.id: task.reason for task in there.tasks}
     assert (there.status, without(states(there), loose)) == (here.status, without(states(here), loose)), reasons
     assert without(results(there), loose) == without(results(here), loose)
@@ -62,7 +62,7 @@ def compare(sagemaker: Sagemaker, tmp_path: Path, place: str, parameters: dict[s
 
 
 def without(found: dict[str, Any], names: frozenset[str]) -> dict[str, Any]:
-    return {name: value for name, value in found.items() if name not in names}
+    return {name: value for name, value in found.items() if name.partition("[")[0] not in names}
 
 
 @pytest.mark.parametrize(("place", "parameters"), QUICK)

@@ -89,6 +89,21 @@ def find(path: str) -> Method | None:
     return found if found is not None or package not in PACKAGES else _service(package, service).get(path)
 
 
+def method(rpc: str, version: str = "v1") -> Method:
+    """The RPC that handlers call by that name, in Vertex AI's `version` where it is one of Vertex AI's.
+
+    Raises KeyError when no installed client knows it.
+    """
+    service, _, name = rpc.partition(".")
+    other = [package for package in PACKAGES if not package.startswith(_VERSIONED)]
+    for package in (f"{_VERSIONED}{version}", f"{_VERSIONED}v1beta1", *other):
+        found = _service(package, service).get(f"/{package}.{service}/{name}")
+        if found is not None:
+            return found
+    mixed = {one.rpc: one for one in _mixins(version).values()}
+    return mixed[rpc]
+
+
 def methods(package: str) -> Iterator[Method]:
     """Every RPC of a proto package, without the mixins."""
     for service in _services(package):

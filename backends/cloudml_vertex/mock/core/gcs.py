@@ -261,17 +261,18 @@ class Walk:
     def _files(self, folder: str, base: str) -> Iterator[tuple[str, Path]]:
         try:
             with os.scandir(folder) as found:
-                entries = sorted(
-                    (_key(entry, base), entry) for entry in found if entry.name.isprintable() or _fits(entry)
-                )
+                entries = sorted((_key(entry, base), entry) for entry in found)
         except OSError:
             return  # gone in the meantime
         for name, entry in entries:
             if name.endswith("/"):
                 if self._leads_on(name):
                     yield from self._files(entry.path, name)
-            elif name.startswith(self._prefix) and name >= self._start and entry.is_file(follow_symlinks=False):
+            elif self._wanted(name) and is_object_name(name) and entry.is_file(follow_symlinks=False):
                 yield name, Path(entry.path)
+
+    def _wanted(self, name: str) -> bool:
+        return name >= self._start and name.startswith(self._prefix)
 
     def _leads_on(self, base: str) -> bool:
         below = base.startswith(self._prefix) or self._prefix.startswith(base)
@@ -284,7 +285,7 @@ class Walk:
             with suppress(OSError):
                 found.append((label.read_bytes().decode(), label.with_suffix("")))
         for name, path in sorted(found):
-            if name.startswith(self._prefix) and name >= self._start and path.is_file():
+            if self._wanted(name) and path.is_file():
                 yield name, path
 
 
@@ -292,6 +293,3 @@ def _key(entry: os.DirEntry[str], base: str) -> str:
     # With the slash at their ends folders sort among files as the names of the objects in them do.
     return f"{base}{entry.name}/" if entry.is_dir(follow_symlinks=False) else base + entry.name
 
-
-def _fits(entry: os.DirEntry[str]) -> bool:
-    return is_object_name(entry.name)
