@@ -1,4 +1,4 @@
-"""The processes of one job: waiting for all of them, and ending them as AWS does."""
+"""The processes of one job: waiting for all of them, and ending them as a cloud does."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from cloudml.mocks.sandbox import JobLost, Process
 
 GRACE_SECONDS = 120.0
-"""Real seconds between SIGTERM and SIGKILL (API reference, StopTrainingJob; developer guide for processing)."""
+"""Real seconds between SIGTERM and SIGKILL on SageMaker (API reference, StopTrainingJob; guide for processing)."""
 LOST = 256
 """Stands for the exit code of a process of which nobody knows it."""
 
@@ -47,11 +47,11 @@ def exit_code(process: Process) -> int:
     return code if code >= 0 else 128 - code
 
 
-def terminate(processes: Sequence[Process]) -> None:
-    """SIGTERM to each, SIGKILL to those that still run after the grace; returns when all have ended."""
+def terminate(processes: Sequence[Process], grace: float = GRACE_SECONDS) -> None:
+    """SIGTERM to each, SIGKILL to those that still run after `grace` real seconds; returns when all have ended."""
     for process in processes:
         process.terminate()
-    limit = time.monotonic() + GRACE_SECONDS
+    limit = time.monotonic() + grace
     for process in processes:
         with contextlib.suppress(JobLost):
             if process.wait(max(0.0, limit - time.monotonic())) is None:

@@ -145,7 +145,7 @@ class Served:
             self._begin()
             self._await(_AGAIN)
         except Exception as error:  # whatever `launch` raises: it is tried again
-            log.info("server %s: %s", self.name, error)
+            log.info("server %s: %s", self.name, error, exc_info=True)
             self._stopping.wait(min(_LONGEST_PAUSE, 0.2 * self.restarts))
 
 

@@ -20,7 +20,8 @@ def sum_data(data: dsl.Input[dsl.Dataset], out: dsl.OutputPath(int)):
 @dsl.container_component
 def report(number: int, uri: dsl.Input[dsl.Dataset]):
     return dsl.ContainerSpec(
-        image=SHELL, command=shell('note "report $1 ${2##*/}"; case "$2" in gs://*) ;; *) exit 1;; esac'),
+        image=SHELL,
+        command=shell('note "report $1 ${2##*/}"; case "$2" in gs://*) ;; *) exit 1;; esac'),
         args=[number, uri.uri],
     )
 
@@ -84,19 +85,35 @@ def parameters() -> Case:
         pipeline,
         (
             Run(
-                "defaults", why, DONE, {"show": DONE}, parameters={"needed": "it's \"here\""},
+                "defaults",
+                why,
+                DONE,
+                {"show": DONE},
+                parameters={"needed": 'it\'s "here"'},
                 said=('["it\'s \\"here\\"", 3, 0.25, true, ["a", "b"], {"k": [1, 2]}]',),
             ),
             Run(
-                "given", why, DONE, {"show": DONE},
+                "given",
+                why,
+                DONE,
+                {"show": DONE},
                 parameters={
-                    "needed": "x", "number": -7, "share": 1.5, "flag": False, "names": [], "table": {"é": {"n": None}}
+                    "needed": "x",
+                    "number": -7,
+                    "share": 1.5,
+                    "flag": False,
+                    "names": [],
+                    "table": {"é": {"n": None}},
                 },
                 said=('["x", -7, 1.5, false, [], {"\\u00e9": {"n": null}}]',),
             ),
             Run(
-                "a whole number is a double too", why, DONE, {"show": DONE},
-                parameters={"needed": "", "share": 2}, said=('["", 3, 2, true, ["a", "b"], {"k": [1, 2]}]',),
+                "a whole number is a double too",
+                why,
+                DONE,
+                {"show": DONE},
+                parameters={"needed": "", "share": 2},
+                said=('["", 3, 2, true, ["a", "b"], {"k": [1, 2]}]',),
             ),
         ),  # fmt: skip
         (
@@ -227,9 +244,7 @@ def caching() -> Case:
 @dsl.container_component
 def read_import(data: dsl.Input[dsl.Dataset]):
     program = 'note "read $(cat "$1") version $2 of ${3##*/}"'
-    return dsl.ContainerSpec(
-        image=SHELL, command=shell(program), args=[data.path, data.metadata["version"], data.uri]
-    )
+    return dsl.ContainerSpec(image=SHELL, command=shell(program), args=[data.path, data.metadata["version"], data.uri])
 
 
 def importing() -> Case:
@@ -371,7 +386,9 @@ def nested_pipeline() -> Case:
                 "KFP user guide, pipelines as components: values cross by declared inputs and outputs",
                 DONE,
                 {
-                    "inner": DONE, "inner-2": DONE, "say": DONE,
+                    "inner": DONE,
+                    "inner-2": DONE,
+                    "say": DONE,
                     **{f"{outer}.{task}": DONE for outer in ("inner", "inner-2") for task in inside},
                 },
                 said=("tell deep", "tell deep+", "tell deep+", "tell deep++", "deep++"),

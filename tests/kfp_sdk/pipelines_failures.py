@@ -20,9 +20,7 @@ def note_status(status: dsl.PipelineTaskFinalStatus, text: str):
 
 @dsl.container_component
 def pass_or_fail(code: int, out: dsl.OutputPath(str)):
-    return dsl.ContainerSpec(
-        image=SHELL, command=shell('note "work $1"; put "$2" done; exit "$1"'), args=[code, out]
-    )
+    return dsl.ContainerSpec(image=SHELL, command=shell('note "work $1"; put "$2" done; exit "$1"'), args=[code, out])
 
 
 def exit_handler() -> Case:
@@ -90,7 +88,7 @@ def ignore_failure() -> Case:
 @dsl.container_component
 def flaky(name: str, good: int, out: dsl.OutputPath(str)):
     program = (
-        f'f=/gcs/{BUCKET}/tries-$1-$2; n=$(($(cat $f 2>/dev/null || echo 0) + 1)); echo $n > $f;'
+        f"f=/gcs/{BUCKET}/tries-$1-$2; n=$(($(cat $f 2>/dev/null || echo 0) + 1)); echo $n > $f;"
         'note "$1 try $n"; test $n -ge $2; put "$3" "$n"'
     )
     return dsl.ContainerSpec(image=SHELL, command=shell(program), args=[name, good, out])

@@ -68,28 +68,26 @@ def loop_dynamic() -> Case:
 
 
 @dsl.container_component
-def pair(name: str, size: int, letter: str):
-    return dsl.ContainerSpec(image=SHELL, command=shell('note "$1 $2 $3"'), args=[name, size, letter])
+def pair(tag: int, size: int, letter: str):
+    return dsl.ContainerSpec(image=SHELL, command=shell('note "$1 $2 $3"'), args=[tag, size, letter])
 
 
 def nested_loops() -> Case:
-    @dsl.pipeline(name="nested-loops", description="A loop in a loop, over structures and over a parameter.")
+    @dsl.pipeline(name="nested-loops", description="A loop in a loop, over a parameter and over structures.")
     def pipeline(letters: list = ["x", "y"]):  # noqa: B006
-        with (
-            dsl.ParallelFor(items=[{"name": "a", "size": 1}, {"name": "b", "size": 2}, {"name": "c", "size": 3}]) as row,
-            dsl.ParallelFor(items=letters) as letter,
-        ):
-            pair(name=row.name, size=row.size, letter=letter)
+        with dsl.ParallelFor(items=letters) as letter:
+            with dsl.ParallelFor(items=[{"size": 1, "tag": 10}, {"size": 2, "tag": 20}, {"size": 3, "tag": 30}]) as row:
+                pair(tag=row.tag, size=row.size, letter=letter)
 
-    outer, inner = "for-loop-2", "for-loop-2.for-loop-4"
-    rows = (("a", 1), ("b", 2), ("c", 3))
+    outer, inner = "for-loop-1", "for-loop-1.for-loop-3"
+    rows = ((10, 1), (20, 2), (30, 3))
 
     def run(name, letters):
         return Run(
-            name, f"{LOOPS}; item.name is a member of the item", DONE,
-            {outer: DONE, inner: [DONE] * 3, f"{inner}.pair": [DONE] * (3 * len(letters))},
+            name, f"{LOOPS}; item.tag is a member of the item", DONE,
+            {outer: DONE, inner: [DONE] * len(letters), f"{inner}.pair": [DONE] * (3 * len(letters))},
             parameters={"letters": letters} if name != "default" else {},
-            said=tuple(f"{row} {size} {letter}" for row, size in rows for letter in letters),
+            said=tuple(f"{tag} {size} {letter}" for tag, size in rows for letter in letters),
         )  # fmt: skip
 
     return Case(pipeline, (run("default", ["x", "y"]), run("given", ["p", "q", "r"])))

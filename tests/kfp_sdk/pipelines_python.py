@@ -73,7 +73,9 @@ def lightweight() -> Case:
                 said=("5.0 5 own ['a', 'b'] {'x': 1}",),
                 values={"generate": {"count": 5, "names": ["a", "b"]}, "fit": {"Output": 5.0}},
                 artifacts={
-                    "generate": {"data": {"type": "system.Dataset", "metadata": {"rows": 5}, "text": "0\n1\n2\n3\n4\n"}},
+                    "generate": {
+                        "data": {"type": "system.Dataset", "metadata": {"rows": 5}, "text": "0\n1\n2\n3\n4\n"}
+                    },
                     "fit": {
                         "metrics": {"type": "system.Metrics", "metadata": {"score": 5.0}},
                         "model": {"type": "system.Model", "metadata": {"framework": "own"}, "text": "5.0 5"},

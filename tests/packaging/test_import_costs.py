@@ -15,7 +15,11 @@ HEAVY = (
 )  # fmt: skip
 CLOUDS_AND_LEARNING = ("boto3", "botocore", "google", "optuna", "pandas", "scipy", "sklearn", "skops")
 
-REPORT = "import json, sys; print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))"
+# Google's packages enter their empty namespaces by a .pth file before any program begins: those have no file.
+REPORT = (
+    "import json, sys; print(json.dumps(sorted({name.partition('.')[0] for name, module in sys.modules.items() "
+    "if name.partition('.')[0] != 'google' or getattr(module, '__file__', None)})))"
+)
 
 
 def imported(statement: str, cwd: Path, environment: dict[str, str]) -> set[str]:

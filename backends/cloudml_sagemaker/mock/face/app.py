@@ -181,7 +181,8 @@ def _parameters(incoming: Incoming) -> dict[str, Any]:
         raise AwsError("SerializationException", "The request's body is not JSON.") from None
     if not isinstance(params, dict):
         raise AwsError("SerializationException", "The request's body is not a JSON object.")
-    return _without_nulls(params)
+    found: dict[str, Any] = _without_nulls(params)
+    return found
 
 
 def _without_nulls(value: Any) -> Any:

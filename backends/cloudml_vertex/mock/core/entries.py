@@ -133,8 +133,8 @@ class _Book:
         self.entries += entries
         self.characters += characters
 
-    @property
     def full(self) -> bool:
+        """Whether the oldest must go."""
         return self.entries > MOST_ENTRIES or self.characters > MOST_CHARACTERS
 
 
@@ -152,10 +152,10 @@ def _book(world: World, table: Table) -> _Book:
 
 def _bound(table: Table, book: _Book) -> None:
     """Drop the oldest batches while there is too much."""
-    if not book.full:
+    if not book.full():
         return
     for key, chunk in table.items()[:-1]:
         table.delete(key)
         book.add(-len(chunk["entries"]), -chunk["size"])
-        if not book.full:
+        if not book.full():
             return

@@ -292,4 +292,3 @@ class Walk:
 def _key(entry: os.DirEntry[str], base: str) -> str:
     # With the slash at their ends folders sort among files as the names of the objects in them do.
     return f"{base}{entry.name}/" if entry.is_dir(follow_symlinks=False) else base + entry.name
-

@@ -7,8 +7,13 @@ import re
 from functools import cache
 from typing import Any
 
+from google.protobuf.descriptor import FieldDescriptor
+
+from cloudml_vertex.mock.core import wire
 from cloudml_vertex.mock.core.errors import field_violations
 
+_TELLING = frozenset({FieldDescriptor.CPPTYPE_STRING, FieldDescriptor.CPPTYPE_ENUM, FieldDescriptor.CPPTYPE_MESSAGE})
+"""Types of which the default value says that nothing is set."""
 _ATTRIBUTE = re.compile(r"^ +(\w+) \([^\n]*\):\n +Required\.", re.MULTILINE)
 
 
@@ -40,8 +45,8 @@ def _missing(message: Any, prefix: str) -> list[str]:
 
 def _is_set(message: Any, descriptor: Any, name: str) -> bool:
     field = descriptor.fields_by_name.get(name)
-    if field is None or field.type == field.TYPE_BOOL:
-        return True  # false is a value that one may require
+    if field is None or (field.cpp_type not in _TELLING and not field.has_presence and not wire.is_repeated(field)):
+        return True  # false and 0 are values that one may require, such as a range's lower end
     value = getattr(message, name)
     if field.message_type is not None and not hasattr(value, "__len__"):
         return bool(message.HasField(name))

@@ -66,5 +66,3 @@ def _number(query: Mapping[str, str], name: str) -> int | None:
 def _listed(header: str, etag: str) -> bool:
     tags = [tag.strip().removeprefix("W/").strip('"') for tag in header.split(",")]
     return bool(etag) and (etag in tags or "*" in tags)
-
-

@@ -89,7 +89,10 @@ def target(text: str) -> tuple[str, dict[str, str]]:
     path, _, query = text.partition("?")
     if not path.startswith("/"):
         path = "/" + path.partition("://")[2].partition("/")[2]
-    return path, dict(parse_qsl(query, keep_blank_values=True))
+    found: dict[str, str] = {}
+    for key, value in parse_qsl(query, keep_blank_values=True):
+        found[key] = f"{found[key]},{value}" if key == "permissions" and key in found else value
+    return path, found
 
 
 def decoded(segment: str) -> str:
