@@ -61,7 +61,7 @@ def ignore_failure() -> Case:
     def pipeline(code: int = 4):
         first = pass_or_fail(code=code)
         clean(text=first.outputs["out"]).ignore_upstream_failure()
-        after = clean().after(first).ignore_upstream_failure()
+        after = clean(text="nothing").after(first).ignore_upstream_failure()
         say(text="after the cleaning").after(after)
         say(text="after the work").after(first)
 

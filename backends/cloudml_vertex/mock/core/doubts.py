@@ -65,4 +65,22 @@ SWITCHES = (
         "the state of a batch prediction job in which not one instance was predicted",
         "BatchPredictionJob says only that it may finish early when a significant portion fails",
     ),
+    Switch(
+        "job-timeout",
+        ("cancelled", "failed", "expired"),
+        "the state of a custom job that reaches scheduling.timeout",
+        "Scheduling.timeout says no state; AI Platform Training, from which it comes, cancels such jobs",
+    ),
+    Switch(
+        "flex-start-wait-over",
+        ("expired", "failed"),
+        "the state of a FLEX_START job whose machines did not come within max_wait_duration",
+        "Scheduling.max_wait_duration says no state; JobState has JOB_STATE_EXPIRED without naming its use",
+    ),
+    Switch(
+        "cancel-of-ended-job",
+        ("failed-precondition", "ignore"),
+        "CancelCustomJob and CancelHyperparameterTuningJob of a job that has ended: refused, or nothing happens",
+        "JobService says that cancellation is best effort, and no code",
+    ),
 )

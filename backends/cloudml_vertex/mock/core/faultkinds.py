@@ -21,7 +21,15 @@ KINDS = table(
         FaultKind("die", "job", "the container is killed (SIGKILL) once it runs"),
         FaultKind("hang", "job", "the container never ends; only a cancel or its time limit ends the job"),
         FaultKind("slow", "job", "the job takes `seconds` of the mock's clock more"),
-        FaultKind("preempt", "spot", "a spot machine is taken away: SIGTERM once the container runs; it begins again"),
+        FaultKind(
+            "quota", "quota", "a job is refused at its creation: quota metrics exceed their limits (RESOURCE_EXHAUSTED)"
+        ),
+        FaultKind(
+            "preempt",
+            "spot",
+            "the spot machines of a job are taken away: SIGTERM once it has written to AIP_CHECKPOINT_DIR, if it has "
+            "one; after `seconds` of the mock's clock the job begins again",
+        ),
         FaultKind("unhealthy", "endpoint", "the container of a deployment never answers its health route"),
         FaultKind("endpoint-capacity", "endpoint", "a deployment finds no machines (RESOURCE_EXHAUSTED)"),
         FaultKind("out-of-memory", "endpoint", "the container of a deployment is killed for lack of memory"),

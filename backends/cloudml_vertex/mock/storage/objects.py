@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 from cloudml_vertex.mock.core import gcs
@@ -102,28 +103,22 @@ class _Listing:
         """Look through the bucket until the page is full."""
         walk = gcs.Walk(self._records.world, self._bucket, self._prefix, self._start)
         given = self._last
-        if self._is_prefix(given):
+        if self._common(given) == given != "":
             walk.skip_to(given + _AFTER)
         for name, path in walk:
             if self._end and name >= self._end:
                 return
-            if name == self._last:
-                continue
             common = self._common(name)
-            if common and common in {given, *self.prefixes[-1:]} and not self._marker(name, common):
+            if name == self._last or (common and common == given):
                 continue
-            shown = common or name
-            if self._glob is not None and not self._glob.fullmatch(shown):
-                continue
-            if len(self.items) + len(self.prefixes) >= self._size:
-                self.next = given
-                return
-            given = self._show(name, path, common) or given
-            if common and not (self._trailing and name == common):
+            if self._glob is None or self._glob.fullmatch(common or name):
+                if len(self.items) + len(self.prefixes) >= self._size:
+                    self.next = given
+                    return
+                self._show(name, path, common)
+                given = common or name
+            if common:
                 walk.skip_to(common + _AFTER)
-
-    def _marker(self, name: str, common: str) -> bool:
-        return self._trailing and name == common and (not self.items or self.items[-1].name != name)
 
     def _common(self, name: str) -> str:
         """The prefix that stands for the name, "" when it stands for itself."""
@@ -132,14 +127,11 @@ class _Listing:
         at = name.find(self._delimiter, len(self._prefix))
         return name[: at + len(self._delimiter)] if at >= 0 else ""
 
-    def _is_prefix(self, name: str) -> bool:
-        return bool(name) and self._common(name) == name
-
-    def _show(self, name: str, path: Any, common: str) -> str:
-        if common and (not self.prefixes or self.prefixes[-1] != common):
+    def _show(self, name: str, path: Path, common: str) -> None:
+        # The object that is called as the prefix comes before all others that the prefix stands for.
+        if common:
             self.prefixes.append(common)
         if not common or (self._trailing and name == common):
             record = self._records.find(self._bucket, name, path)
             if record is not None:
                 self.items.append(record)
-        return common or name
