@@ -92,7 +92,8 @@ def nested_conditions() -> Case:
 
     def run(name, parameters, said, states):
         every = {"decide": DONE, "tell": DONE, **dict(zip(PATHS, states, strict=True))}
-        return Run(name, CONTROL, DONE, every, parameters=parameters, said=said)
+        told = f"tell {parameters.get('kind', 'full')}"
+        return Run(name, CONTROL, DONE, every, parameters=parameters, said=(told, *said))
 
     PATHS = (
         first, f"{first}.say", second, third, f"{third}.condition-4", f"{third}.condition-4.say-2",

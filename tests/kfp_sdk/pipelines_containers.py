@@ -54,9 +54,10 @@ def linear() -> Case:
     return Case(pipeline, (run("default", 4, 10), run("given", 10, 55)))
 
 
+# 1 and 1.0 are the same number: a Struct knows no other than doubles.
 SHOW = (
-    "import json, sys; kinds = ('', 'json', 'json', 'json', 'json', 'json');"
-    "values = [one if kind == '' else json.loads(one) for kind, one in zip(kinds, sys.argv[1:])];"
+    "import json, sys; whole = lambda text: int(float(text)) if float(text) == int(float(text)) else float(text);"
+    "values = [sys.argv[1], *(json.loads(one, parse_float=whole) for one in sys.argv[2:])];"
     f"print(json.dumps(values, sort_keys=True), file=open('{SAID}', 'a'))"
 )
 
@@ -282,7 +283,7 @@ def train(model: dsl.Output[dsl.Model], metrics: dsl.Output[dsl.Metrics], score:
         "local = lambda uri: uri.replace('gs://', '/gcs/');"
         "model, metrics = (out['artifacts'][name]['artifacts'][0] for name in ('model', 'metrics'));"
         "path = local(model['uri']); os.makedirs(path); open(path + '/weights', 'w').write('w');"
-        "model['metadata'] = {'framework': 'own', 'layers': 3};"
+        "model['metadata'] = {'framework': 'own', 'layers': 'three'};"
         "metrics['metadata'] = {'auc': 0.75, 'f1': 0.5};"
         "told = {'parameterValues': {'score': 0.75}, 'artifacts': {"
         "'model': {'artifacts': [model]}, 'metrics': {'artifacts': [metrics]}}};"
@@ -321,11 +322,11 @@ def executor_output() -> Case:
                 "outputs.output_file; artifacts are matched by name",
                 DONE,
                 {"train": DONE, "look": DONE},
-                said=("w own 3 0.75",),
+                said=("w own three 0.75",),
                 values={"train": {"score": 0.75}},
                 artifacts={
                     "train": {
-                        "model": {"type": "system.Model", "metadata": {"framework": "own", "layers": 3}},
+                        "model": {"type": "system.Model", "metadata": {"framework": "own", "layers": "three"}},
                         "metrics": {"type": "system.Metrics", "metadata": {"auc": 0.75, "f1": 0.5}},
                     }
                 },

@@ -103,7 +103,7 @@ def loop_conditions() -> Case:
             with dsl.Else():
                 say(text="not above")
 
-    loop, branch = "for-loop-2", "for-loop-2.condition-branches-1"
+    loop, branch = "for-loop-2", "for-loop-2.condition-branches-3"
 
     def run(limit):
         above = sum(n > limit for n in (1, 2, 3, 4))
@@ -116,10 +116,10 @@ def loop_conditions() -> Case:
             f"limit {limit}", LOOPS, DONE,
             {
                 loop: DONE, f"{loop}.count": [DONE] * 4, branch: [DONE] * 4,
-                f"{branch}.condition-3": states(above, NOT_TRIGGERED),
-                f"{branch}.condition-3.say": [DONE] * above or NEVER,
-                f"{branch}.condition-4": states(below, NOT_TRIGGERED),
-                f"{branch}.condition-4.say-2": [DONE] * below or NEVER,
+                f"{branch}.condition-4": states(above, NOT_TRIGGERED),
+                f"{branch}.condition-4.say": [DONE] * above or NEVER,
+                f"{branch}.condition-5": states(below, NOT_TRIGGERED),
+                f"{branch}.condition-5.say-2": [DONE] * below or NEVER,
             },
             parameters={"limit": limit}, said=("above",) * above + ("not above",) * below,
         )  # fmt: skip

@@ -196,7 +196,7 @@ class _Parser:
 
     def _function(self, name: str) -> Value:
         self._take("open", "'('")
-        arguments = []
+        arguments: list[str] = []
         while self.peek()[0] != "close":
             if arguments:
                 self._take("comma", "','")

@@ -86,8 +86,8 @@ class _Addition:
         return self.value
 
 
-def point(start: float, end: float, value: Any) -> _Addition:
-    """A complete point, for `put`."""
+def complete(start: float, end: float, value: Any) -> _Addition:
+    """A complete point, for `put`: nothing is added to it."""
     return _Addition(start, end, value)
 
 
@@ -155,6 +155,15 @@ def query(
     for series in found.values():
         series.points.sort(key=lambda entry: float(entry[1]))
     return list(found.values())
+
+
+def forget(world: World, account: str, metric_type: str) -> None:
+    """Drop every series of a metric type. Takes the world's lock."""
+    with world.lock:
+        table = world.table(KIND, everywhere(account))
+        for key, chunk in table.items():
+            if chunk["metric_type"] == metric_type:
+                table.delete(key)
 
 
 def kinds(world: World, account: str) -> dict[str, tuple[str, str]]:

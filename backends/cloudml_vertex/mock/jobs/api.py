@@ -87,20 +87,20 @@ def begin_delete(call: Call, document: Document, work: str) -> Document:
 def create_custom_job(call: Call) -> Document:
     """Create a job and start it."""
     names.parse(call.parent, PARENT)
-    return create(call.world, call.scope, call.params["custom_job"])
+    return dict(create(call.world, call.scope, call.params["custom_job"]))
 
 
 @rpc("JobService.GetCustomJob")
 def get_custom_job(call: Call) -> Document:
     """The job as it stands."""
-    return found(call, KIND, COLLECTION)
+    return dict(found(call, KIND, COLLECTION))
 
 
 @rpc("JobService.ListCustomJobs")
 def list_custom_jobs(call: Call) -> Document:
     """Jobs of a location, the newest first."""
     names.parse(call.parent, PARENT)
-    return listed(call, call.table(KIND), "custom_jobs", filters=FILTERS, order=ORDER)
+    return listed(call, map(dict, call.table(KIND)), "custom_jobs", filters=FILTERS, order=ORDER)
 
 
 @rpc("JobService.CancelCustomJob", executes="SIGTERM to every replica, SIGKILL after 30 s")

@@ -36,8 +36,8 @@ FOLDER = "jobs"
 """Where jobs have their folders, below the mock's."""
 ACTIVE = frozenset({"JOB_STATE_QUEUED", "JOB_STATE_PENDING", "JOB_STATE_RUNNING"})
 ENDED = frozenset({"JOB_STATE_SUCCEEDED", "JOB_STATE_FAILED", "JOB_STATE_CANCELLED", "JOB_STATE_EXPIRED"})
-PIPELINE_LABEL = "vertex-ai-pipelines-run-billing-id"
-"""Jobs of a pipeline carry it; their display name is the task's."""
+TASK_NAMES = "pipeline-task-names"
+"""In `World.rooms`: the names of pipelines' tasks by the display names of their jobs."""
 _TIMEOUT = 7 * 86_400.0
 _MAX_WAIT = 86_400.0
 """Defaults of Scheduling.timeout and Scheduling.max_wait_duration."""
@@ -116,10 +116,11 @@ class Run:
 
     def subjects(self) -> list[str]:
         """What rules of faults match."""
-        document = self.document
-        found = [f"{KIND}/{document['display_name']}"]
-        if PIPELINE_LABEL in (document.get("labels") or {}):
-            found.append(f"task/{document['display_name']}")
+        shown = self.document["display_name"]
+        found = [f"{KIND}/{shown}"]
+        task = self.world.rooms.get(TASK_NAMES, {}).get(shown)
+        if task is not None:
+            found.append(f"task/{task}")
         return found
 
     # Life ----------------------------------------------------------------------------------------------------------
@@ -238,7 +239,9 @@ class Run:
             if self.stopping:
                 raise _Stopped
             self._parked = True
-        if pause is not None:
+        if pause == 0:
+            self._unpark(work)
+        elif pause is not None:
             self._timers.append(self.world.clock.call_in(pause, lambda: self._unpark(work), "held up"))
         raise _Parked
 
@@ -308,6 +311,8 @@ class Run:
             time.sleep(_LOOK_SECONDS)
             if self.stopping or crew.over():
                 return None
+        if crew.over():
+            return None
         crew.stop()
         return fault
 

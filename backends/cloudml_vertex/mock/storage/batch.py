@@ -35,7 +35,7 @@ def handle(request: Request, serve: Callable[[Request], Answer]) -> Answer:
 
 
 def _one(outer: Request, content: bytes, serve: Callable[[Request], Answer]) -> Answer:
-    head, _, body = content.replace(b"\r\n", b"\n", content.count(b"\r\n")).partition(b"\n\n")
+    head, _, body = content.replace(b"\r\n", b"\n").partition(b"\n\n")
     lines = head.decode("latin-1").lstrip("\n").split("\n")
     words = lines[0].split(" ")
     if len(words) not in {2, 3}:

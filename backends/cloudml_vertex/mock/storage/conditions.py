@@ -47,10 +47,15 @@ class Conditions:
 def of_query(query: Mapping[str, str], headers: Mapping[str, str] | None = None, *, kind: str = "") -> Conditions:
     """The conditions of a request: `ifGenerationMatch` and its kin, of the source for `kind` "Source"; ETags from
     headers. Raises StorageError."""
-    names = ("GenerationMatch", "GenerationNotMatch", "MetagenerationMatch", "MetagenerationNotMatch")
-    values = [_number(query, f"if{kind}{name}") for name in names]
     found = headers or {}
-    return Conditions(*values, found.get("if-match", ""), found.get("if-none-match", ""))
+    return Conditions(
+        _number(query, f"if{kind}GenerationMatch"),
+        _number(query, f"if{kind}GenerationNotMatch"),
+        _number(query, f"if{kind}MetagenerationMatch"),
+        _number(query, f"if{kind}MetagenerationNotMatch"),
+        found.get("if-match", ""),
+        found.get("if-none-match", ""),
+    )
 
 
 def _number(query: Mapping[str, str], name: str) -> int | None:

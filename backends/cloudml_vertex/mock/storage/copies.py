@@ -14,7 +14,7 @@ from cloudml_vertex.mock.storage.conditions import of_query
 from cloudml_vertex.mock.storage.errors import invalid, required
 from cloudml_vertex.mock.storage.hashes import Sums
 from cloudml_vertex.mock.storage.http import Answer, Request, json_answer
-from cloudml_vertex.mock.storage.records import Record, Records
+from cloudml_vertex.mock.storage.records import FIELDS, Record, Records
 from cloudml_vertex.mock.storage.resources import need_name, resource, settable
 
 Document = dict[str, Any]
@@ -75,8 +75,9 @@ def _progress(request: Request, source: Record, names: tuple[str, ...]) -> int:
 def _copied(records: Records, request: Request, source: Record, names: tuple[str, ...]) -> Record:
     """The new object: the source's metadata, unless the request brings some."""
     given = request.document()
-    fields = settable(given) if given else dict(source.fields)
-    if given and "contentType" in source.fields:
+    replaced = any(key in given for key in FIELDS)
+    fields = settable(given) if replaced else dict(source.fields)
+    if "contentType" in source.fields:
         fields.setdefault("contentType", source.fields["contentType"])
     for hold in ("temporaryHold", "eventBasedHold"):
         if hold not in given:

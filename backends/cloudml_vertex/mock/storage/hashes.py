@@ -27,10 +27,8 @@ class Summing:
     """Takes a content piece by piece."""
 
     def __init__(self) -> None:
-        import google_crc32c
-
         self._md5 = hashlib.md5(usedforsecurity=False)
-        self._crc: Any = google_crc32c.Checksum()
+        self._crc = _crc32c()
 
     def update(self, piece: bytes | memoryview) -> None:
         """The next piece."""
@@ -75,7 +73,10 @@ def verify(sums: Sums, given: Mapping[str, Any], header: str = "") -> None:
 
     Raises StorageError (400, as https://cloud.google.com/storage/docs/data-validation has it).
     """
-    said = [("MD5", given.get("md5Hash"), sums.md5), ("CRC32C", given.get("crc32c"), sums.crc32c)]
+    said: list[tuple[str, Any, str]] = [
+        ("MD5", given.get("md5Hash"), sums.md5),
+        ("CRC32C", given.get("crc32c"), sums.crc32c),
+    ]
     for part in filter(None, (part.strip() for part in header.split(","))):
         kind, _, value = part.partition("=")
         if kind.lower() not in {"md5", "crc32c"}:
@@ -84,6 +85,13 @@ def verify(sums: Sums, given: Mapping[str, Any], header: str = "") -> None:
     for kind, value, is_ in said:
         if value is not None and value != is_:
             raise invalid(f"Provided {kind} hash {str(value)[:50]!r} doesn't match calculated {kind} hash {is_!r}.")
+
+
+def _crc32c() -> Any:
+    import google_crc32c  # comes with Google's storage client
+
+    library: Any = google_crc32c
+    return library.Checksum()
 
 
 def _text(digest: bytes) -> str:

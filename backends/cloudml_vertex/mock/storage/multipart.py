@@ -34,7 +34,7 @@ def split(content_type: str, body: bytes | memoryview) -> list[Part]:
             return parts
         start = found.end()
         # The break that ends this line may also begin the next boundary, when a part is empty.
-        at = start - 2 if view[start - 2 : start] == b"\r\n" else start - 1
+        at = start - 2 if bytes(view[start - 2 : start]) == b"\r\n" else start - 1
     raise invalid("Malformed multipart body: the last boundary is missing.")
 
 

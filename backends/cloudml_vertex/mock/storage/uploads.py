@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -107,7 +108,7 @@ def _resumable(world: World, request: Request, bucket: str) -> Answer:
 
 def _continue(world: World, request: Request, bucket: str) -> Answer:
     identity = request.query["upload_id"]
-    with world.lock:
+    with _uploading(world):
         session = _sessions(world).get(identity)
         if session is None or session["bucket"] != bucket:
             raise StorageError(404, "notFound", "There is no such resumable upload.")
@@ -123,7 +124,7 @@ def _continue(world: World, request: Request, bucket: str) -> Answer:
 def _cancel(world: World, identity: str, session: Document) -> Answer:
     if "generation" not in session:
         _content(world, identity).unlink(missing_ok=True)
-        _sessions(world).put(identity, {**session, "cancelled": True})
+        _keep(world, identity, {**session, "cancelled": True})
     return Answer(499, [("Content-Length", "0")], [])
 
 
@@ -182,7 +183,7 @@ def _finish(world: World, request: Request, identity: str, session: Document) ->
         hashes.verify(sums, session["sums"], request.headers.get("x-goog-hash", ""))
     except StorageError:
         path.unlink(missing_ok=True)
-        _sessions(world).delete(identity)
+        _keep(world, identity, None)
         raise
     draft = gcs.new_draft(world)
     os.replace(path, draft)
@@ -191,16 +192,30 @@ def _finish(world: World, request: Request, identity: str, session: Document) ->
             session["bucket"], session["name"], draft, sums, session["fields"], Conditions(**session["conditions"])
         )
     except StorageError:
-        _sessions(world).delete(identity)
+        _keep(world, identity, None)
         raise
     finally:
         draft.unlink(missing_ok=True)
-    _sessions(world).put(identity, {**session, "generation": record.generation})
+    _keep(world, identity, {**session, "generation": record.generation})
     return record
 
 
 def _sessions(world: World) -> Any:
     return world.table("gcs_upload", Scope("", ""))
+
+
+def _keep(world: World, identity: str, session: Document | None) -> None:
+    with world.lock:
+        if session is None:
+            _sessions(world).delete(identity)
+        else:
+            _sessions(world).put(identity, session)
+
+
+def _uploading(world: World) -> threading.Lock:
+    """Held while a chunk is written and summed up, which may be too long for the world's lock."""
+    found: threading.Lock = world.rooms.setdefault("storage.uploads", threading.Lock())
+    return found
 
 
 def _content(world: World, identity: str) -> Path:
