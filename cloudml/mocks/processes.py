@@ -47,11 +47,12 @@ def exit_code(process: Process) -> int:
     return code if code >= 0 else 128 - code
 
 
-def terminate(processes: Sequence[Process], grace: float = GRACE_SECONDS) -> None:
-    """SIGTERM to each, SIGKILL to those that still run after `grace` real seconds; returns when all have ended."""
+def terminate(processes: Sequence[Process], grace: float | None = None) -> None:
+    """SIGTERM to each, SIGKILL to those that still run after `grace` real seconds (default: `GRACE_SECONDS`); returns
+    when all have ended."""
     for process in processes:
         process.terminate()
-    limit = time.monotonic() + grace
+    limit = time.monotonic() + (GRACE_SECONDS if grace is None else grace)
     for process in processes:
         with contextlib.suppress(JobLost):
             if process.wait(max(0.0, limit - time.monotonic())) is None:

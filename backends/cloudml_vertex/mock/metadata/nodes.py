@@ -82,7 +82,7 @@ class Kind:
         """One of them."""
         return public(self.need(call.world, call.scope, call.name))
 
-    def list(self, call: Call) -> Document:
+    def listing(self, call: Call) -> Document:
         """Those of a store, by filter."""
         stores.need(call, call.parent)
         asked = replace(call, params={**call.params, "filter": plain_filter(call)})
@@ -161,7 +161,7 @@ class Kind:
         for verb, plural, handler in (
             ("Create", "", self.create),
             ("Get", "", self.get),
-            ("List", "s", self.list),
+            ("List", "s", self.listing),
             ("Update", "", self.update),
             ("Delete", "", self.delete),
             ("Purge", "s", self.purge),

@@ -46,7 +46,7 @@ def need(call: Call, name: str) -> Document:
 
 def _new(world: World, name: str, given: Document) -> Document:
     stamp = world.stamp()
-    kept = {key: given[key] for key in ("encryption_spec", "description", "dataplex_config") if key in given}
+    kept: Document = {key: given[key] for key in ("encryption_spec", "description", "dataplex_config") if key in given}
     return {"name": name, "create_time": stamp, "update_time": stamp, "state": {}, **kept}
 
 

@@ -68,20 +68,19 @@ def test_output_goes_to_the_log_of_the_replica(bench: Bench) -> None:
 
 
 def test_all_replicas_run_and_the_primary_decides(bench: Bench) -> None:
-    say = "echo $TF_CONFIG > /gcs/bucket/$0.tf; echo $CLUSTER_SPEC > /gcs/bucket/$0.cluster; "
-    number = "i=$(echo $TF_CONFIG | sed 's/.*\"index\": \\([0-9]\\).*/\\1/'); "
-    chief = pool("until [ -e /gcs/bucket/w0.tf ] && [ -e /gcs/bucket/w1.tf ]; do sleep 0.05; done; " + say)
-    chief["container_spec"]["args"].append("chief")
-    workers = pool(number + say.replace("$0", "w$i") + "sleep 600", replica_count=2)
+    say = "printenv TF_CONFIG > $f.new; printenv CLUSTER_SPEC > $f.cluster; mv $f.new $f.tf; "
+    workers = pool("f=$(mktemp /gcs/bucket/w.XXXXXX); " + say + "sleep 600", replica_count=2)
+    chief = pool("f=/gcs/bucket/chief; until [ $(ls /gcs/bucket/w.*.tf | wc -l) = 2 ]; do sleep 0.05; done; " + say)
     job = bench.ended(bench.create(worker_pool_specs=[chief, workers]))
     assert job["state"] == "JOB_STATE_SUCCEEDED"  # and the workers, which would sleep on, are ended
-    told = [json.loads(bench.text(f"{name}.tf")) for name in ("chief", "w0", "w1")]
-    assert [one["task"]["type"] for one in told] == ["chief", "worker", "worker"]
+    told = [json.loads(path.read_text()) for path in (bench.world.gcs / "bucket").glob("*.tf")]
+    tasks = {(one["task"]["type"], one["task"]["index"]) for one in told}
+    assert tasks == {("chief", 0), ("worker", 0), ("worker", 1)}
     assert {kind: len(addresses) for kind, addresses in told[0]["cluster"].items()} == {"chief": 1, "worker": 2}
-    assert told[0]["cluster"] == told[2]["cluster"]
+    assert all(one["cluster"] == told[0]["cluster"] for one in told)
     assert len({address for found in told[0]["cluster"].values() for address in found}) == 3
-    cluster = json.loads(bench.text("w1.cluster"))
-    assert cluster["task"] == {"type": "workerpool1", "index": 1}
+    cluster = json.loads(bench.text("chief.cluster"))
+    assert cluster["task"] == {"type": "workerpool0", "index": 0}
     assert set(cluster["cluster"]) == {"workerpool0", "workerpool1"}
 
 
@@ -129,7 +128,7 @@ def test_deleting_is_an_operation_and_only_for_what_has_ended(bench: Bench) -> N
     bench.ended(name)
     operation = bench.call("DeleteCustomJob", name=name)
     bench.advance(0)
-    done = bench.world.call(HERE, "Operations.GetOperation", {"name": operation["name"]})
+    done = bench.world.table("Operation", HERE)[operation["name"]]
     assert done["done"] and "error" not in done
     with pytest.raises(GoogleError) as missing:
         bench.call("GetCustomJob", name=name)
