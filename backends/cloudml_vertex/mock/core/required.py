@@ -31,6 +31,8 @@ def _missing(message: Any, prefix: str) -> list[str]:
     found = [
         prefix + name for name in sorted(_required(descriptor.full_name)) if not _is_set(message, descriptor, name)
     ]
+    if "update_mask" in descriptor.fields_by_name:
+        return found  # an update brings of its resource what the mask names, no more
     for field, value in message.ListFields():
         kind = field.message_type
         if kind is None or kind.GetOptions().map_entry:

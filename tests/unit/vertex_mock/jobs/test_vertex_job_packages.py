@@ -12,7 +12,12 @@ import pytest
 from cloudml_vertex.mock.core import gcs
 from tests.unit.vertex_mock.jobs.vertex_bench import Bench
 
-TASK = b"import sys, trainer.helper; open('/gcs/bucket/out', 'w').write(trainer.helper.WORD + ' '.join(sys.argv[1:]))"
+TASK = b"""
+import os, sys, trainer.helper
+root = os.environ.get("CLOUDML_GCS_ROOT", "/gcs")  # set where the kernel grants no mounts
+with open(f"{root}/bucket/out", "w") as file:
+    file.write(trainer.helper.WORD + " ".join(sys.argv[1:]))
+"""
 HELPER = b"WORD = 'ran '"
 
 

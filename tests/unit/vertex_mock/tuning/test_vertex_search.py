@@ -91,11 +91,11 @@ def test_reverse_log_has_more_points_near_the_top() -> None:
 def test_the_default_search_learns() -> None:
     spec = study(double("x", 0.0, 1.0))
     points = Points(spec, "job")
-    for number in range(40):
-        point = points.ask(str(number)) or {}
-        points.tell(str(number), [-abs(point["x"] - 0.7)])
-    late = [(points.ask(f"late{number}") or {})["x"] for number in range(10)]
-    assert sum(abs(x - 0.7) < 0.2 for x in late) >= 7  # of a random search 4 would be expected
+    seen = []
+    for number in range(60):
+        seen.append((points.ask(str(number)) or {})["x"])
+        points.tell(str(number), [-abs(seen[-1] - 0.7)])
+    assert sum(abs(x - 0.7) < 0.2 for x in seen[40:]) >= 14  # of a random search 8 would be expected
 
 
 def line(**values: Any) -> str:
@@ -125,11 +125,11 @@ def test_a_measurement_counts_only_with_every_metric() -> None:
 
 
 def test_the_median_rule() -> None:
-    completed = [[(1, 0.2), (2, 0.4)], [(1, 0.4), (2, 0.8)], [(1, 0.6), (2, 1.0), (3, 9.0)]]
-    # Running averages up to step 2: 0.3, 0.6, 0.8; the median is 0.6.
-    assert stopping.median_says_stop([(1, 0.1), (2, 0.59)], completed)
-    assert not stopping.median_says_stop([(1, 0.1), (2, 0.6)], completed)
-    assert not stopping.median_says_stop([(1, 0.65), (2, 0.1)], completed)  # its best counts
+    completed = [[(1, 0.25), (2, 0.25)], [(1, 0.25), (2, 0.75)], [(1, 0.5), (2, 1.0), (3, 9.0)]]
+    # Running averages up to step 2: 0.25, 0.5, 0.75; the median is 0.5.
+    assert stopping.median_says_stop([(1, 0.1), (2, 0.49)], completed)
+    assert not stopping.median_says_stop([(1, 0.1), (2, 0.5)], completed)
+    assert not stopping.median_says_stop([(1, 0.55), (2, 0.1)], completed)  # its best counts
     assert not stopping.median_says_stop([(2, 0.0)], [])
 
 

@@ -1,0 +1,1 @@
+"""The fronts: gRPC and HTTP, thin, over one core."""
