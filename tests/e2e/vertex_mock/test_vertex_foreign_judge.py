@@ -58,7 +58,7 @@ def test_kfp_local_is_silent_when_it_is_wrong() -> None:
         assert LOCAL[name][run]["state"] == "SUCCEEDED"
 
 
-@pytest.mark.parametrize("name", ["branches", "loop_static", "loop_conditions", "nested_pipeline", "retries"])
+@pytest.mark.parametrize("name", ["branches", "loop_static", "loop_conditions", "nested_pipeline"])
 def test_where_it_can_be_trusted_the_two_agree(outcome: Callable[[str], dict[str, list[str]]], name: str) -> None:
     for run in read(name)["runs"]:
         local = LOCAL[name][run["name"]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import functools
+import importlib
 import os
 import sys
 from collections.abc import Iterator
@@ -10,7 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from cloudml.testing.mocks import VertexInUse, running_vertex
+from cloudml.mocks.port import MockOptions
+from cloudml.mocks.remote import MockControl
+from cloudml_vertex.mock.start import Mock, start
 from tests.kfp_sdk.playing import PROGRAMS, Cloud, Player, read
 
 PROJECT = "foreign-team"
@@ -35,13 +37,44 @@ def rules() -> tuple[str, ...]:
     )
 
 
+class Clients:
+    """Google's GAPIC clients over gRPC in the clear, each made once."""
+
+    def __init__(self, endpoint: str) -> None:
+        import grpc
+
+        self._channel = grpc.insecure_channel(endpoint)
+        self._made: dict[str, Any] = {}
+
+    def __call__(self, name: str) -> Any:
+        """A client by the name of its class."""
+        if name not in self._made:
+            kind = getattr(importlib.import_module("google.cloud.aiplatform_v1"), name)
+            transport = kind.get_transport_class("grpc")
+            self._made[name] = kind(transport=transport(channel=self._channel))
+        return self._made[name]
+
+    def close(self) -> None:
+        """Hang up."""
+        self._channel.close()
+
+
 class Stage:
     """The mock and its clients."""
 
-    def __init__(self, mock: VertexInUse) -> None:
+    def __init__(self, mock: Mock) -> None:
         self.mock = mock
-        self.client = functools.cache(mock.client)
-        self.cloud = Cloud(PROJECT, self.client, lambda: self.mock.advance(60) and None, mock.running.folder / "gcs")
+        self.told = MockControl(mock.url, timeout=120)
+        self.client = Clients(mock.endpoint)
+
+    @property
+    def cloud(self) -> Cloud:
+        """What a player needs."""
+        return Cloud(PROJECT, self.client, lambda: self.advance(60), self.mock.world.gcs)
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass; what is under way ends first."""
+        self.told.advance(seconds)
 
     def case(self, name: str) -> dict[str, Any]:
         """A data file."""
@@ -59,5 +92,10 @@ class Stage:
 @contextmanager
 def standing(**options: Any) -> Iterator[Stage]:
     """A stage of its own."""
-    with running_vertex(images=rules(), hold=True, **options) as mock:
-        yield Stage(mock)
+    mock = start(MockOptions(images=rules(), **{"hold": True, **options}))
+    stage = Stage(mock)
+    try:
+        yield stage
+    finally:
+        stage.client.close()
+        mock.stop()

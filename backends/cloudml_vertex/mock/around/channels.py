@@ -21,7 +21,7 @@ _RULES = {
 _OTHERS = frozenset(
     {"webhook_tokenauth", "webhook_basicauth", "slack", "sms", "pagerduty", "campfire", "hipchat", "google_chat"}
 )
-_CHANGEABLE = ("display_name", "description", "labels", "user_labels", "enabled", "type")
+_CHANGEABLE = ("display_name", "description", "labels", "user_labels", "enabled")
 
 
 def _table(call: Call) -> Table:
@@ -37,7 +37,7 @@ def _found(call: Call) -> Document:
 
 
 def _check(channel: Document) -> None:
-    kind = str(channel.get("type", ""))
+    kind = str(channel.get("type_", ""))
     if kind in _OTHERS:
         raise not_executed(f"The notification channel type {kind}", "use email or pubsub")
     if kind not in _RULES:
@@ -52,7 +52,7 @@ def _check(channel: Document) -> None:
 
 @rpc("NotificationChannelService.CreateNotificationChannel", executes="channels send")
 def create_notification_channel(call: Call) -> Document:
-    """Types email and pubsub."""
+    """Types email and pubsub. (The Python proto calls the field `type_`.)"""
     channel = dict(call.params.get("notification_channel", {}))
     _check(channel)
     account = account_of(call.world, str(call.params.get("name", "")))
@@ -72,7 +72,7 @@ def get_notification_channel(call: Call) -> Document:
 @rpc("NotificationChannelService.ListNotificationChannels")
 def list_notification_channels(call: Call) -> Document:
     """By type, display_name, labels, user_labels, enabled."""
-    fields = {key: key for key in ("name", *_CHANGEABLE)}
+    fields = {"type": "type_", **{key: key for key in ("name", *_CHANGEABLE)}}
     result = listed(call, _table(call), "notification_channels", filters=fields, order=fields, default_order="name")
     return {**result, "total_size": len(_table(call))}
 
@@ -124,4 +124,4 @@ def get_channel_descriptor(call: Call) -> Document:
 
 def _descriptor(call: Call, kind: str) -> Document:
     name = f"projects/{call.world.project_id(call.scope.account)}/notificationChannelDescriptors/{kind}"
-    return {"name": name, "type": kind, "display_name": kind.title(), "labels": [{"key": _RULES[kind][0]}]}
+    return {"name": name, "type_": kind, "display_name": kind.title(), "labels": [{"key": _RULES[kind][0]}]}

@@ -167,7 +167,7 @@ def _service(package: str, service: str) -> dict[str, Method]:
         proto, _, short = full.rpartition(".")
         if proto != package:
             continue
-        types = _raw(request), _raw(response)
+        types = _asked(request, name), _raw(response)
         found[path] = Method(path, short, name, version, *types, asked, answered, bindings.get(name, ()))
     return found
 
@@ -201,6 +201,13 @@ def _bindings(place: str) -> dict[str, tuple[Binding, ...]]:
         name: tuple(Binding(one["method"].upper(), one["uri"], one.get("body", "")) for one in found)
         for name, found in options.items()
     }
+
+
+def _asked(codec: Any, name: str) -> Any:
+    """The request's class. A message of google.iam.v1 is serialised by a function that does not say whose it is."""
+    if hasattr(codec, "__self__"):
+        return _raw(codec)
+    return _mixins("")[f"/google.iam.v1.IAMPolicy/{name}"].request
 
 
 def _raw(codec: Any) -> Any:

@@ -69,13 +69,13 @@ def emails(world: World, scope: Scope) -> list[Document]:
 
 def _send(world: World, scope: Scope, channel: Document, message: Mapping[str, Any]) -> bool:
     labels = channel.get("labels", {})
-    if channel["type"] == "email":
+    if channel["type_"] == "email":
         subject = str(message.get("subject") or message.get("summary") or "Notification")
         email(world, scope, [labels["email_address"]], subject, message)
         return True
     data = base64.b64encode(json.dumps(message).encode()).decode()
     try:
-        world.call(scope, "Publisher.Publish", {"topic": labels["topic"], "messages": [{"data": data}]}, version="")
+        world.call(scope, "Publisher.Publish", {"topic": labels["topic"], "messages": [{"data": data}]})
     except GoogleError as error:
         log.info("the channel %s could not publish: %s", channel["name"], error)
         return False

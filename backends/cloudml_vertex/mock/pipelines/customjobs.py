@@ -100,13 +100,6 @@ def _persistent_resource(run: Run) -> str:
 
 
 def _names(run: Run, record: Document) -> Names:
-    more = {
-        "create_time": run.job["create_time"],
-        "schedule_time": run.job.get("_schedule_time", run.job["create_time"]),
-        "service_account": run.job.get("service_account", ""),
-        "persistent_resource": _persistent_resource(run),
-    }
-    known = Names.__dataclass_fields__
     return Names(
         job_name=run.id,
         job_resource_name=run.name,
@@ -116,5 +109,10 @@ def _names(run: Run, record: Document) -> Names:
         root=run.job["runtime_config"]["gcs_output_directory"],
         project=run.world.project_id(run.scope.account),
         location=run.scope.region,
-        **{name: value for name, value in more.items() if name in known},
+        create_time=run.job["create_time"],
+        schedule_time=run.job.get("_schedule_time", ""),
+        service_account=run.job.get("service_account", ""),
+        network=run.job.get("network", ""),
+        persistent_resource=names.id_of(_persistent_resource(run)),
+        encryption_key_name=run.job.get("encryption_spec", {}).get("kms_key_name", ""),
     )

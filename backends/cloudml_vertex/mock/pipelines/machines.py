@@ -7,6 +7,7 @@ machine that is closest to the CPU and memory limits; with an accelerator, a mac
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cloudml_vertex.mock.core.operations import Document
@@ -22,12 +23,12 @@ _UNITS = {
 }  # fmt: skip
 """GB in a unit of memory (Kubernetes quantities)."""
 
-_E2 = {
+_E2: dict[str, tuple[float, float]] = {
     **{f"e2-standard-{cpu}": (cpu, cpu * 4) for cpu in (4, 8, 16, 32)},
     **{f"e2-highmem-{cpu}": (cpu, cpu * 8) for cpu in (2, 4, 8, 16)},
     **{f"e2-highcpu-{cpu}": (cpu, cpu) for cpu in (16, 32)},
 }
-_N1 = {
+_N1: dict[str, tuple[float, float]] = {
     **{f"n1-standard-{cpu}": (cpu, cpu * 3.75) for cpu in (4, 8, 16, 32, 64, 96)},
     **{f"n1-highmem-{cpu}": (cpu, cpu * 6.5) for cpu in (2, 4, 8, 16, 32, 64, 96)},
 }
@@ -61,10 +62,10 @@ def machine_spec(asked: Asked) -> Document:
         raise BadResources(f"a task has at most {MOST_CPU:g} CPUs and {MOST_MEMORY:g} GB of memory")
     kind, count = accelerator(asked)
     if not count:
-        return {"machine_type": DEFAULT if not cpu and not memory else _closest({**_E2, **_N1}, cpu, memory)}
+        return {"machine_type": DEFAULT if not cpu and not memory else _closest(cpu, memory, _E2, _N1)}
     carriers = _CARRIERS.get(kind)
     if carriers is None:
-        machine = _closest(_N1, cpu or 4, memory)
+        machine = _closest(cpu or 4, memory, _N1)
     elif count in carriers:
         machine = carriers[count]
     else:
@@ -103,9 +104,10 @@ def accelerator(asked: Asked) -> tuple[str, int]:
     return kind, int(text)
 
 
-def _closest(machines: dict[str, tuple[float, float]], cpu: float, memory: float) -> str:
-    """The smallest machine with at least so much of both, the first of equal ones."""
-    fitting = [name for name, (cores, gigabytes_) in machines.items() if cores >= cpu and gigabytes_ >= memory]
-    if not fitting:
-        raise BadResources(f"no machine has {cpu:g} CPUs and {memory:g} GB of memory")
-    return min(fitting, key=lambda name: (machines[name][0], machines[name][1]))
+def _closest(cpu: float, memory: float, *families: Mapping[str, tuple[float, float]]) -> str:
+    """The smallest machine with at least so much of both, of the first family that has one."""
+    for machines in families:
+        fitting = [name for name, (cores, size) in machines.items() if cores >= cpu and size >= memory]
+        if fitting:
+            return min(fitting, key=machines.__getitem__)
+    raise BadResources(f"no machine has {cpu:g} CPUs and {memory:g} GB of memory")

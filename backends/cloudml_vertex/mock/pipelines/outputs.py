@@ -8,6 +8,7 @@ from dataclasses import replace
 from cloudml_vertex.mock.pipelines.definition import flow
 from cloudml_vertex.mock.pipelines.definition.flow import Unresolved, Values
 from cloudml_vertex.mock.pipelines.definition.model import Component, Definition
+from cloudml_vertex.mock.pipelines.definition.values import Artifact, Value
 
 
 def dag_outputs(definition: Definition, component: Component, inputs: Values, produced: Mapping[str, Values]) -> Values:
@@ -18,7 +19,8 @@ def dag_outputs(definition: Definition, component: Component, inputs: Values, pr
         pass  # something is missing: see what
     dag = component.dag
     assert dag is not None
-    parameters, artifacts = {}, {}
+    parameters: dict[str, Value] = {}
+    artifacts: dict[str, tuple[Artifact, ...]] = {}
     for name, rule in dag.parameters.items():
         single = replace(component, dag=replace(dag, parameters={name: rule}, artifacts={}))
         parameters.update(_one(definition, single, inputs, produced).parameters)

@@ -69,8 +69,8 @@ def taken(run: Run, record: Document) -> Document | None:
 
 def overridden(run: Run, path: str, inputs: Values) -> Values:
     """The task's inputs, with those that the configuration of a rerun gives in their place."""
-    again = run.job.get("_rerun")
-    given: dict[str, Any] = (again or {}).get("configs", {}).get(path, {}).get("inputs", {})
+    again: Document = run.job.get("_rerun") or {}
+    given: dict[str, Any] = again.get("configs", {}).get(path, {}).get("inputs", {})
     if not given:
         return inputs
     artifacts = {

@@ -97,8 +97,10 @@ def _value(value: Any) -> Any:
         return native(value.constant)
     if kind == "constant_value":
         return _value(value.constant_value)
-    return "{{$.inputs.parameters['" + value.runtime_parameter + "']}}" if kind == "runtime_parameter" else getattr(
-        value, str(kind), None
+    return (
+        "{{$.inputs.parameters['" + value.runtime_parameter + "']}}"
+        if kind == "runtime_parameter"
+        else getattr(value, str(kind), None)
     )
 
 

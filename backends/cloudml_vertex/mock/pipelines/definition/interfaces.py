@@ -104,5 +104,5 @@ def _parameter_type(one: Any, where: str, problems: Problems) -> str:
 
 
 def _described(text: str, where: str, problems: Problems) -> None:
-    if len(text) > LONGEST_DESCRIPTION:
+    if len(text) > problems.longest_description:
         problems.add(f"{where}.description", f"has {len(text)} characters, more than {LONGEST_DESCRIPTION}")

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import sys
+
 from cloudml_vertex.mock.core.errors import field_violations
 
 
 class Problems:
     """Problems by path. A path names the place in the spec, as in `root.dag.tasks['train'].inputs.parameters['x']`."""
 
-    def __init__(self) -> None:
+    def __init__(self, longest_description: int | None = None) -> None:
         self.found: list[tuple[str, str]] = []
+        self.longest_description = longest_description or sys.maxsize
+        """Characters of an input's or output's description."""
 
     def add(self, where: str, what: str) -> None:
         """Note a problem; the same one is noted once."""

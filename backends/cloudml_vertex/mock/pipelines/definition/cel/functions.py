@@ -67,9 +67,7 @@ def equal(left: Any, right: Any, cross_numbers: bool) -> bool:
         numbers = {"int", "uint", "double"}
         return one in numbers and other in numbers and bool(left == right)
     if one == "list":
-        return len(left) == len(right) and all(
-            equal(a, b, cross_numbers) for a, b in zip(left, right, strict=True)
-        )
+        return len(left) == len(right) and all(equal(a, b, cross_numbers) for a, b in zip(left, right, strict=True))
     if one == "map":
         return left.keys() == right.keys() and all(equal(left[key], right[key], cross_numbers) for key in left)
     return bool(left == right)
