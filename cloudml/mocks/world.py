@@ -72,8 +72,8 @@ class BaseWorld:
         return token
 
     def unique_number(self, *parts: str) -> str:
-        """19 digits, the first not 0; another for each call, and repeatable."""
-        return str(10**18 + int.from_bytes(self._chance(*parts), "big") % (9 * 10**18))
+        """19 digits, the first not 0, within a signed 64-bit number; another for each call, and repeatable."""
+        return str(10**18 + int.from_bytes(self._chance(*parts), "big") % (8 * 10**18))
 
     def _chance(self, *parts: str) -> bytes:
         table = self.store.table("_counter", _NOWHERE)

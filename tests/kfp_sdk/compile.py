@@ -9,6 +9,7 @@ Needs an environment of its own (kfp's pins suit no library, and the components 
 Result: tests/data/kfp/<name>.json, each with these members:
 
 - sdk: versions; about: one sentence; spec: the PipelineSpec as kfp's compiler wrote it, unchanged;
+- caching: false when the runs are submitted with `enable_caching=False`;
 - files: objects that must lie in Cloud Storage first, by URI; programs: images whose own entry point is run, by the
   program in programs/ that stands for them; needs: `kfp` when a container runs kfp's executor;
 - runs: job by job, in this order, with their right end (harness.Run);
@@ -58,6 +59,7 @@ def document(case: Case) -> dict[str, Any]:
         "sdk": {name: importlib.metadata.version(name) for name in PACKAGES},
         "about": " ".join((case.pipeline.description or "").split()),
         "needs": list(case.needs),
+        "caching": case.caching,
         "files": case.files,
         "programs": case.programs,
         "runs": [plain(run) for run in case.runs],

@@ -61,7 +61,10 @@ class Refused:
 
 @dataclass(frozen=True)
 class Case:
-    """A pipeline and what belongs to it in the outside world."""
+    """A pipeline and what belongs to it in the outside world.
+
+    Without `caching` the runs are submitted as the SDK does with `enable_caching=False`, so that each stands alone.
+    """
 
     pipeline: Any
     runs: tuple[Run, ...]
@@ -69,3 +72,4 @@ class Case:
     files: Mapping[str, str] = field(default_factory=dict)
     programs: Mapping[str, str] = field(default_factory=dict)
     needs: tuple[str, ...] = ()
+    caching: bool = False

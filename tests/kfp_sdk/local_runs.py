@@ -68,7 +68,11 @@ def main(names: list[str]) -> None:
     runs = kept.setdefault("runs", {})
     for file in sorted(DATA.glob("*.json")):
         case = json.loads(file.read_text())
-        if "spec" not in case or (names and file.stem not in names) or "google-cloud-pipeline" in json.dumps(case["spec"]):
+        if (
+            "spec" not in case
+            or (names and file.stem not in names)
+            or "google-cloud-pipeline" in json.dumps(case["spec"])
+        ):
             continue
         if case["needs"] or case["files"]:
             continue

@@ -57,7 +57,7 @@ def decide(text: str, yes: dsl.OutputPath(bool)):
 
 
 @dsl.container_component
-def items(text: str, found: dsl.OutputPath(list)):
+def items(text: str, found: dsl.OutputPath(list[int])):
     """Gives a JSON list."""
     return dsl.ContainerSpec(image=SHELL, command=shell('put "$2" "$1"'), args=[text, found])
 

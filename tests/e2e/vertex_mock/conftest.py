@@ -30,5 +30,3 @@ def outcome(stage: Stage) -> Callable[[str], dict[str, list[str]]]:
         return kept[name]
 
     return played
-
-

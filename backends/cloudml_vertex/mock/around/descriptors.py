@@ -18,7 +18,6 @@ from cloudml_vertex.mock.core.world import World
 
 KIND = "MetricDescriptor"
 _ONLINE = "aiplatform.googleapis.com/prediction/online"
-_MONITORING = "aiplatform.googleapis.com/model_monitoring"
 GOOGLES: dict[str, tuple[str, str]] = {
     **{
         f"{_ONLINE}/{name}": ("DELTA", "INT64")
@@ -36,7 +35,6 @@ GOOGLES: dict[str, tuple[str, str]] = {
         for name in ("accelerator/memory/bytes_used", "memory/bytes_used", "replicas", "target_replicas")
     },
     **{f"{_ONLINE}/{name}": ("GAUGE", "DOUBLE") for name in ("accelerator/duty_cycle", "cpu/utilization")},
-    **{f"{_MONITORING}/{name}": ("GAUGE", "DOUBLE") for name in ("feature_drift_deviation", "feature_skew_deviation")},
 }
 """Metrics of Vertex AI (docs: Cloud Monitoring metrics for Vertex AI), whether or not anything was written yet."""
 

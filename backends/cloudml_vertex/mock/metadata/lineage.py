@@ -8,7 +8,7 @@ from typing import Any
 from cloudml_vertex.mock.core import filters, labels, names
 from cloudml_vertex.mock.core.errors import failed_precondition, invalid
 from cloudml_vertex.mock.core.operations import Call, rpc
-from cloudml_vertex.mock.metadata.nodes import ARTIFACT, CONTEXT, EXECUTION, Kind, keep, plain_filter, public
+from cloudml_vertex.mock.metadata.nodes import ARTIFACT, CONTEXT, EXECUTION, Kind, plain_filter, public
 
 Document = dict[str, Any]
 PARENTS = 10
@@ -34,7 +34,7 @@ def add_children(call: Call) -> Document:
     for child in children:
         if parent["name"] not in child.get("parent_contexts", []):
             child["parent_contexts"] = [*child.get("parent_contexts", []), parent["name"]]
-            keep(CONTEXT.table(call.world, call.scope), child, call.stamp)
+            _put_child(call, child)
     return {}
 
 
@@ -45,8 +45,13 @@ def remove_children(call: Call) -> Document:
     for child in _listed(call, CONTEXT, "child_contexts"):
         if parent["name"] in child.get("parent_contexts", []):
             child["parent_contexts"] = [name for name in child["parent_contexts"] if name != parent["name"]]
-            keep(CONTEXT.table(call.world, call.scope), child, call.stamp)
+            _put_child(call, child)
     return {}
+
+
+def _put_child(call: Call, child: Document) -> None:
+    # Its etag stays: the SDK makes a run, adds it to its experiment, and updates it with the etag it was made with.
+    CONTEXT.table(call.world, call.scope).put(child["name"], child)
 
 
 @rpc("MetadataService.AddContextArtifactsAndExecutions")
@@ -73,12 +78,17 @@ def add_events(call: Call) -> Document:
     for given in call.params.get("events", ()):
         name = names.canonical(call.world, str(given.get("artifact", "")))
         ARTIFACT.need(call.world, call.scope, name)
-        if given.get("type") not in {"INPUT", "OUTPUT"}:
+        if given.get("type_") not in {"INPUT", "OUTPUT"}:
             raise invalid("events.type: it must be INPUT or OUTPUT.")
         labels.check(given.get("labels"), "events.labels")
         if name not in known:
             known.add(name)
-            event = {"artifact": name, "execution": execution["name"], "event_time": call.stamp, "type": given["type"]}
+            event = {
+                "artifact": name,
+                "execution": execution["name"],
+                "event_time": call.stamp,
+                "type_": given["type_"],
+            }
             events = [*events, {**event, **({"labels": given["labels"]} if given.get("labels") else {})}]
     execution["_events"] = events
     EXECUTION.table(call.world, call.scope).put(execution["name"], execution)

@@ -184,9 +184,9 @@ def public(document: Document) -> Document:
 
 
 def keep(table: Table, document: Document, stamp: str) -> None:
-    """Put a node that was made or changed: its time of update and its etag are new."""
+    """Put a node that was made or changed: its time of update and its etag are new. Parents are no part of the etag."""
     document["update_time"] = stamp
-    document["etag"] = etags.of(document)
+    document["etag"] = etags.of({**document, "parent_contexts": []})
     table.put(document["name"], document)
 
 

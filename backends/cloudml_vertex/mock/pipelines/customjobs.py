@@ -44,13 +44,19 @@ def said(run: Run, record: Document, container: Container, executor_input: Docum
     )
 
 
+def note(run: Run, record: Document) -> str:
+    """The display name of the attempt's CustomJob; whoever aims a fault at the task finds it by that."""
+    shown = f"caip_pipelines_{record['task_id']}_{record['_attempt']}"
+    run.world.rooms.setdefault(TASK_NAMES, {})[shown] = record["task_name"]
+    return shown
+
+
 def create(run: Run, record: Document, container: Container, said: Said) -> str:
     """Create the CustomJob of an attempt, or find it when it was created already; its name.
 
     Raises GoogleError, BadResources.
     """
-    shown = f"caip_pipelines_{record['task_id']}_{record['_attempt']}"
-    run.world.rooms.setdefault(TASK_NAMES, {})[shown] = record["task_name"]
+    shown = note(run, record)
     if record.get("_creating") == shown:
         # The mock went down between the two writes: the job may be there.
         listed = run.world.call(run.scope, "JobService.ListCustomJobs", {"filter": f'display_name="{shown}"'})

@@ -67,10 +67,13 @@ class Driver:
 
     def ended(self, run: Run) -> None:
         """A job has ended: forget what was in memory, and let the next one that is QUEUED begin. Needs the lock."""
-        self._room.runs.pop(run.name, None)
-        for waiting in [key for key, (job, _) in self._room.waiting.items() if job == run.name]:
+        self._forget(run.scope, run.name)
+
+    def _forget(self, scope: Scope, name: str) -> None:
+        self._room.runs.pop(name, None)
+        for waiting in [key for key, (job, _) in self._room.waiting.items() if job == name]:
             del self._room.waiting[waiting]
-        self.admit(run.scope)
+        self.admit(scope)
 
     def admit(self, scope: Scope) -> None:
         """Let jobs that are QUEUED begin, as far as the switch "pipelines-at-once" allows. Needs the lock."""
@@ -123,18 +126,35 @@ class Driver:
     def _with(self, scope: Scope, name: str, action: Callable[[Run], None]) -> None:
         """Do something with a live job, then all that follows from it."""
         with self._world.lock:
-            run = self._room.run(scope, name)
-            if run is None:
+            try:
+                run = self._room.run(scope, name)
+                if run is None or self._world.closing.is_set():
+                    return
+                action(run)
+            except Exception as error:
+                log.exception("the job %s failed inside the mock", name)
+                self._fail(scope, name, f"Internal error: {type(error).__name__}: {error}")
                 return
-            action(run)
         self._drain(scope, name)
+
+    def _fail(self, scope: Scope, name: str, message: str) -> None:
+        """A job that cannot go on, through a fault of the mock."""
+        stamp, failure = self._world.stamp(), ends.status(ends.INTERNAL, message)
+        more = {"end_time": stamp, "update_time": stamp, "error": failure}
+        self._world.change(self._world.table(records.JOBS, scope), name, "state", "PIPELINE_STATE_FAILED", **more)
+        self._forget(scope, name)
 
     def _drain(self, scope: Scope, name: str) -> None:
         """Between two steps the lock is free: requests do not wait for a wide pipeline to start."""
-        while not self._world.closing.is_set():
+        while True:
             with self._world.lock:
                 run = self._room.run(scope, name)
-                if run is None or not engine.step(run):
+                try:
+                    if run is None or self._world.closing.is_set() or not engine.step(run):
+                        return
+                except Exception as error:
+                    log.exception("the job %s failed inside the mock", name)
+                    self._fail(scope, name, f"Internal error: {type(error).__name__}: {error}")
                     return
 
     def _task(self, name: str, path: str, action: Callable[[Run, Document], None], scope: Scope) -> None:
@@ -172,12 +192,6 @@ def _look(number: int, run: Run, record: Document) -> None:
 
 
 def _resumed(run: Run) -> None:
-    try:
-        engine.rebuild(run)
-        if run.closed:
-            engine.cancel(run)
-    except Exception as error:
-        log.exception("the job %s cannot be resumed", run.name)
-        failure = ends.status(ends.INTERNAL, f"Internal error: {type(error).__name__}: {error}")
-        engine.set_job(run, "PIPELINE_STATE_FAILED", error=failure, end_time=run.world.stamp())
-        run.room.driver.ended(run)
+    engine.rebuild(run)
+    if run.closed:
+        engine.cancel(run)

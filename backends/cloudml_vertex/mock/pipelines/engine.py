@@ -164,6 +164,7 @@ def _start(run: Run, path: str, key: str) -> None:
 
 def _work(run: Run, record: Document) -> None:
     """Begin what a record stands for: its DAG, its importer or its container."""
+    lineage.show(run, record, "inputs", record["_inputs"])
     if record["_kind"] == "dag":
         _enter(run, record, "RUNNING")
         run.todo.append(("open", record["_path"], ""))

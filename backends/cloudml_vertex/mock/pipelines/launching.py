@@ -49,7 +49,7 @@ def look(run: Run, record: Document) -> Look:
     launch, state = _launch(record), record["_launch"].get("state")
     call = _caller(run, launch)
     if state is None:
-        progress = launchers.start(launch, call, _stored(run, launch))
+        progress = launchers.start(launch, call, _stored(run, launch), run.job["labels"])
     else:
         progress = launchers.poll(launch, state, call)
     return _moved(run, record, progress)

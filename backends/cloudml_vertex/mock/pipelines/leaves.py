@@ -38,6 +38,7 @@ def resume(run: Run, record: Document) -> None:
     elif "_launch" in record:
         look(run, record)
     elif "_custom_job" in record:
+        customjobs.note(run, record)
         _wait(run, record)
     else:
         begin(run, record)

@@ -44,14 +44,19 @@ def contexts(run: Run) -> Document:
     }
 
 
+def show(run: Run, record: Document, side: str, values: Document) -> None:
+    """The artifacts among a task's `inputs` or `outputs`, as its detail has them."""
+    listed = {name: [_artifact(run, one) for one in found] for name, found in values.get("artifacts", {}).items()}
+    if any(listed.values()):
+        record[side] = {name: {"artifacts": found} for name, found in listed.items() if found}
+
+
 def ended(run: Run, record: Document, state: str) -> None:
     """A task has come to an end: `inputs`, `outputs` and `execution` of its detail, and the same in ML Metadata."""
     inputs, outputs = record.get("_inputs") or {}, record.get("_outputs") or {}
     cached = state == "SKIPPED"
-    for side, values in (("inputs", inputs), ("outputs", outputs)):
-        listed = {name: [_artifact(run, one) for one in found] for name, found in values.get("artifacts", {}).items()}
-        if any(listed.values()):
-            record[side] = {name: {"artifacts": found} for name, found in listed.items() if found}
+    show(run, record, "inputs", inputs)
+    show(run, record, "outputs", outputs)
     schema = _SCHEMAS.get(record["_kind"], "system.DagExecution")
     execution: Document = {
         "name": f"{store_of(run)}/executions/{record['task_id']}",

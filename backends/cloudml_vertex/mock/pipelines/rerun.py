@@ -84,7 +84,7 @@ def overridden(run: Run, path: str, inputs: Values) -> Values:
 
 
 def _runtime(artifact: Document) -> Document:
-    kind = artifact.get("type_", artifact.get("type", {}))
+    kind: Document = artifact.get("type_") or artifact.get("type") or {}
     names = {"schema_title": "schemaTitle", "schema_uri": "schemaUri", "instance_schema": "instanceSchema"}
     names["schema_version"] = "schemaVersion"
     found = {key: value for key, value in artifact.items() if key in {"name", "uri", "metadata"}}

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from cloudml.mocks.store import Scope
+from cloudml.mocks.switches import Switches
 from cloudml_vertex.mock.core import names
 from cloudml_vertex.mock.core.operations import Document
 from cloudml_vertex.mock.core.world import World
@@ -24,6 +25,16 @@ if TYPE_CHECKING:
 
 PARSED_KEPT = 256
 """Parsed specs held in memory for jobs that are not live."""
+
+
+ACCEPTED = {
+    "missing-dependent-tasks": "accept",
+    "parameter-types": "integer-as-double",
+    "artifact-types": "ignore",
+    "pipeline-schema-2.0.0": "accept",
+    "long-descriptions": "accept",
+}
+"""The choices that refuse least."""
 
 
 def stored(values: Values) -> Document:
@@ -151,6 +162,16 @@ class Run:
         records.keep(self.world, self.scope, record)
 
 
+class _Lenient:
+    """How a spec is read that was accepted once: a switch that was set since must not refuse it any more."""
+
+    def __init__(self, switches: Switches) -> None:
+        self._switches = switches
+
+    def __getitem__(self, name: str) -> str:
+        return ACCEPTED.get(name) or self._switches[name]
+
+
 @dataclass
 class Room:
     """One mock's pipelines."""
@@ -177,7 +198,7 @@ class Room:
     def definition(self, job: str, spec: Mapping[str, Any]) -> Definition:
         """The job's spec as understood."""
         if job not in self._parsed:
-            self._parsed[job] = definition.parse(dict(spec), self.world.switches)
+            self._parsed[job] = definition.parse(dict(spec), _Lenient(self.world.switches))
             while len(self._parsed) > PARSED_KEPT:
                 self._parsed.popitem(last=False)
         return self._parsed[job]

@@ -48,7 +48,7 @@ FILTERS = [
     ("severity<INFO", "d"),
     (f'logName="{OTHER}"', "d"),
     ('log_id("other/one")', "d"),
-    ("NOT log_id(\"app\")", "d"),
+    ('NOT log_id("app")', "d"),
     ('textPayload:"data"', "a"),
     ('textPayload="loading data"', "a"),
     ('textPayload=~"E[0-9]+"', "c"),

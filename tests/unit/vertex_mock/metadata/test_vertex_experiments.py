@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+import functools
 
 import pytest
 
@@ -12,30 +12,29 @@ def sdk(grpc_address, monkeypatch):
     import grpc
     from google.api_core import grpc_helpers
     from google.auth.credentials import AnonymousCredentials
+    from google.cloud import aiplatform
+    from google.cloud.aiplatform import initializer
+    from google.cloud.aiplatform.metadata import metadata
 
     channels = []
 
-    def plain_channel(target, *_args, **_options):
+    def plain_channel(*_args, **_options):
         channels.append(grpc.insecure_channel(grpc_address))
         return channels[-1]
 
     monkeypatch.setattr(grpc_helpers, "create_channel", plain_channel)
-    from google.cloud import aiplatform
-
-    monkeypatch.setattr("google.cloud.aiplatform.metadata.metadata._experiment_tracker", _tracker(), raising=True)
-    aiplatform.init(
-        project="acme-data", location="us-central1", credentials=AnonymousCredentials(), api_endpoint=grpc_address
+    metadata._experiment_tracker.reset()
+    for name, value in vars(initializer.global_config).items():
+        monkeypatch.setattr(initializer.global_config, name, value)
+    # Every time with the project: an `init` without one turns to REST.
+    place = {"project": "acme-data", "location": "us-central1", "api_endpoint": grpc_address, "api_transport": "grpc"}
+    monkeypatch.setattr(
+        aiplatform, "init", functools.partial(aiplatform.init, credentials=AnonymousCredentials(), **place)
     )
     yield aiplatform
-    importlib.import_module("google.cloud.aiplatform.initializer").global_config._api_endpoint = None
+    metadata._experiment_tracker.reset()
     for channel in channels:
         channel.close()
-
-
-def _tracker():
-    from google.cloud.aiplatform.metadata import metadata
-
-    return metadata._ExperimentTracker()
 
 
 @pytest.mark.parametrize("tensorboard", [False, None])
@@ -90,4 +89,4 @@ def test_lineage_by_hand(sdk):
         assert [one.name for one in run.get_executions()] == [execution.name]
     assert sdk.Artifact.get_with_uri("gs://b/model").name == model.name
     assert [one.name for one in sdk.Artifact.list(filter='schema_title="system.Dataset"')] == [data.name]
-    assert [one.name for one in run.get_artifacts()] == []
+    assert {one.name for one in run.get_artifacts()} == {data.name, model.name}

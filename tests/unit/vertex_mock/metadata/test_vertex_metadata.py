@@ -133,7 +133,9 @@ def test_names_with_the_projects_id_mean_the_same(world):
 
 def test_children_have_neither_cycles_nor_eleven_parents(ask):
     one, two, three = (node(ask, "Context", f"ctx-{number}") for number in range(3))
+    etag = ask("GetContext", name=two)["etag"]
     ask("AddContextChildren", context=one, child_contexts=[two])
+    assert ask("GetContext", name=two)["etag"] == etag  # the SDK updates runs with the etag from before
     ask("AddContextChildren", context=two, child_contexts=[three])
     ask("AddContextChildren", context=one, child_contexts=[two])
     assert ask("GetContext", name=two)["parent_contexts"] == [one]

@@ -144,7 +144,7 @@ def test_delete_only_what_has_ended(bench: Bench) -> None:
     bench.ended(name)
     operation = bench.call("DeletePipelineJob", name=name)
     bench.settle()
-    assert bench.world.call(HERE, "Operations.GetOperation", {"name": operation["name"]})["done"]
+    assert bench.world.table("Operation", HERE)[operation["name"]]["done"]
     assert refused(lambda: bench.call("GetPipelineJob", name=name)).code == "NOT_FOUND"
     assert len(bench.world.table("PipelineTask", HERE)) == 0
 
@@ -159,7 +159,7 @@ def test_batches_are_all_or_none(bench: Bench) -> None:
     for name in live:
         bench.ended(name)
     bench.settle()
-    found = bench.world.call(HERE, "Operations.GetOperation", {"name": operation["name"]})
+    found = bench.world.table("Operation", HERE)[operation["name"]]
     assert {job["name"] for job in found["response"]["pipeline_jobs"]} == set(live)
     bench.call("BatchDeletePipelineJobs", **both)
     bench.settle()

@@ -78,7 +78,8 @@ class Bench:
         world.sandbox.close()
         world.workers.join(10)
         world.bus.close()
-        world.store.close()
+        with world.lock:
+            world.store.close()
 
     def reopen(self) -> None:
         """As if the mock had been killed and started again."""
@@ -127,30 +128,45 @@ class Bench:
         name = f"{call.parent}/customJobs/{call.world.unique_number('job')}"
         document = table.put(name, {**given, "name": name, "state": "JOB_STATE_PENDING"})
         self.jobs.append(document)
-        spec = given["job_spec"]["worker_pool_specs"][0]["container_spec"]
-        call.world.workers.submit(lambda: self._work(call.world, name, spec), name)
+        self._submit(call.world, call.scope, document)
         return document
 
-    def _work(self, world: World, name: str, spec: dict[str, Any]) -> None:
-        table = world.table("CustomJob", HERE)
+    def _work(self, world: World, scope: Scope, name: str, spec: dict[str, Any]) -> None:
+        table = world.table("CustomJob", scope)
         args = list(spec.get("args", ()))
         self.ran.append((spec["image_uri"], args))
         with world.lock:
             world.change(table, name, "state", "JOB_STATE_RUNNING")
         code = self.images[spec["image_uri"]](self, args, {one["name"]: one["value"] for one in spec.get("env", ())})
         if code is not None:
-            self.end(name, "SUCCEEDED" if code == 0 else "FAILED", code)
+            self.end(name, "SUCCEEDED" if code == 0 else "FAILED", code, scope)
 
-    def end(self, name: str, state: str, code: int = 0) -> None:
+    def end_in(self, job: dict[str, Any], state: str) -> None:
+        """Bring a custom job of whatever project to its end."""
+        self.end(job["name"], state, 0, Scope(job["name"].split("/")[1], job["name"].split("/")[3]))
+
+    def end(self, name: str, state: str, code: int = 0, scope: Scope = HERE) -> None:
         """Bring a custom job to its end."""
         more: dict[str, Any] = {}
         if state == "FAILED":
             text = f"The replica workerpool0-0 exited with a non-zero status of {code}."
             more["error"] = {"code": 9, "message": text}
         with self.world.lock:
-            table = self.world.table("CustomJob", HERE)
+            table = self.world.table("CustomJob", scope)
             if table[name]["state"] in {"JOB_STATE_PENDING", "JOB_STATE_RUNNING"}:
                 self.world.change(table, name, "state", f"JOB_STATE_{state}", **more)
+
+    def resume_jobs(self) -> None:
+        """Run what a store from before holds unfinished, as the jobs' own room would."""
+        with self.world.lock:
+            for document in self.world.table("CustomJob", HERE):
+                if document["state"] in {"JOB_STATE_PENDING", "JOB_STATE_RUNNING"}:
+                    self.jobs.append(document)
+                    self._submit(self.world, HERE, document)
+
+    def _submit(self, world: World, scope: Scope, document: dict[str, Any]) -> None:
+        name, spec = document["name"], document["job_spec"]["worker_pool_specs"][0]["container_spec"]
+        world.workers.submit(lambda: self._work(world, scope, name, spec), name)
 
     def _GetCustomJob(self, call: Call) -> dict[str, Any]:
         found = call.table("CustomJob").get(call.name)
@@ -166,7 +182,7 @@ class Bench:
         }
 
     def _CancelCustomJob(self, call: Call) -> None:
-        self.end(call.name, "CANCELLED")
+        self.end(call.name, "CANCELLED", 0, call.scope)
 
 
 def _write(bench: Bench, args: list[str], _: dict[str, str]) -> int:

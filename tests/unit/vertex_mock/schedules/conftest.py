@@ -70,7 +70,8 @@ class Bench:
         world.sandbox.close()
         world.workers.join(10)
         world.bus.close()
-        world.store.close()
+        with world.lock:
+            world.store.close()
 
     def call(self, method: str, version: str = "v1", **params: Any) -> dict[str, Any]:
         return self.world.call(HERE, f"ScheduleService.{method}", params, version)

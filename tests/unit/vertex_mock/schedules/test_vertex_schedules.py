@@ -181,7 +181,7 @@ def test_delete(bench: Any) -> None:
     name = bench.create()
     operation = bench.call("DeleteSchedule", name=name)
     bench.world.clock.settle()
-    assert bench.world.call(bench_scope(), "Operations.GetOperation", {"name": operation["name"]})["done"]
+    assert bench.world.table("Operation", bench_scope())[operation["name"]]["done"]
     assert code(lambda: bench.get(name)) == "NOT_FOUND"
     bench.hours(2)
     assert bench.started == []

@@ -25,7 +25,10 @@ def mounted(uri: str) -> str:
 def build(
     component: Component, inputs: Values, task_root: str, artifact_names: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
-    """The ExecutorInput of a task in proto3 JSON; outputs go below `task_root` (gs://…), each by its name."""
+    """The ExecutorInput of a task in proto3 JSON; outputs go below `task_root` (gs://…), each by its name.
+
+    `_absent`, which is not told, has the types of optional parameters without a value.
+    """
     names = artifact_names or {}
     folder = mounted(task_root)
     artifacts = {
@@ -34,7 +37,13 @@ def build(
         }
         for name, declared in component.output_artifacts.items()
     }
+    absent = {
+        name: declared.type
+        for name, declared in component.parameters.items()
+        if inputs.parameters.get(name) is None and declared.optional
+    }
     return {
+        **({"_absent": absent} if absent else {}),
         "inputs": {
             "parameterValues": dict(inputs.parameters),
             "artifacts": {

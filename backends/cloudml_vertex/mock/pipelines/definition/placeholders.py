@@ -53,6 +53,10 @@ _NAMES = {
     "pipeline_persistent_resource_id": "persistent_resource",
     "pipeline_encryption_key_name": "encryption_key_name",
 }
+_ABSENT = {"STRING": "", "LIST": "[]", "STRUCT": "{}"}
+"""What an optional parameter without value is inside of a text. Payloads of Google's own components (those made by
+create_custom_training_job_from_component) hold such lists and structs and must be JSON."""
+
 _ATTRIBUTES = ("uri", "path", "name")
 
 
@@ -177,8 +181,8 @@ class _Filled:
             shown = {name: _mapped(value, lambda text: self.text(text, 1)) for name, value in self.parameters.items()}
         finally:
             self._showing = False
-        inputs = {**self.input.get("inputs", {}), "parameterValues": shown}
-        return {**self.input, "inputs": inputs}
+        told = {key: value for key, value in self.input.items() if not key.startswith("_")}
+        return {**told, "inputs": {**self.input.get("inputs", {}), "parameterValues": shown}}
 
     def _one(self, match: re.Match[str], depth: int) -> str:
         try:
@@ -193,7 +197,10 @@ class _Filled:
         return str(text)
 
     def _input(self, found: Reference, depth: int) -> str:
-        if found.key not in self.parameters:
+        if self.parameters.get(found.key) is None:
+            kind = self.input.get("_absent", {}).get(found.key)
+            if kind is not None:
+                return _ABSENT.get(kind, "null")
             raise PlaceholderError(f"{found.text}: the task has no value for this input parameter")
         return self.text(to_text(self.parameters[found.key]), depth + 1)
 
