@@ -17,7 +17,7 @@ from typing import Any
 import grpc
 from google.api_core.exceptions import GoogleAPICallError, RetryError
 
-PROJECT, LOCATION = "lab", "us-central1"
+PROJECT, LOCATION = "fault-lab", "us-central1"
 PARENT = f"projects/{PROJECT}/locations/{LOCATION}"
 REGISTRY = "europe-docker.pkg.dev/lab/tools"
 SHELL, SERVER = f"{REGISTRY}/shell:1", f"{REGISTRY}/server:1"

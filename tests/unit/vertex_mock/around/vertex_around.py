@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -89,6 +90,11 @@ class Lab:
         now = self.world.clock.now()
         self.close()
         self.world = self._open(now)
+
+
+def mask(path: str) -> str:
+    """A field mask as JSON has it."""
+    return re.sub(r"_([a-z])", lambda letter: letter[1].upper(), path)
 
 
 class _Front(grpc.GenericRpcHandler):
