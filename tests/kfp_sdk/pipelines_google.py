@@ -202,7 +202,7 @@ def upload_and_deploy() -> Case:
             dedicated_resources_min_replica_count=1, dedicated_resources_max_replica_count=1,
             traffic_split={"0": "100"},
         )  # fmt: skip
-        read_job(gcp_resources=endpoint.outputs["gcp_resources"], kind="Endpoint")
+        read_job(gcp_resources=endpoint.outputs["gcp_resources"], kind="VertexLro")
 
     return Case(
         pipeline,
@@ -216,7 +216,7 @@ def upload_and_deploy() -> Case:
                     "importer": DONE, "model-upload": DONE, "endpoint-create": DONE, "model-deploy": DONE,
                     "read-job": DONE,
                 },
-                said=("made Endpoint",),
+                said=("made VertexLro",),
                 artifacts={
                     "model-upload": {"model": {"type": "google.VertexModel"}},
                     "endpoint-create": {"endpoint": {"type": "google.VertexEndpoint"}},

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import pkgutil
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
@@ -35,6 +36,8 @@ _BY_PREFIX = {
 _VERSIONED = "google.cloud.aiplatform."
 _HOST_OF_MIXINS = "PipelineService"
 """A service whose transport carries the bindings of the mixins; the generator writes the same into all."""
+_IMPORTING = threading.RLock()
+"""These packages import one another in circles: two threads that begin to import them at once get half a module."""
 _NO_RPC = frozenset({"grpc_channel", "operations_client", "kind", "host"})
 
 
@@ -129,6 +132,12 @@ def is_installed(package: str) -> bool:
         return False
 
 
+def _imported(name: str) -> Any:
+    """The module."""
+    with _IMPORTING:
+        return importlib.import_module(name)
+
+
 @cache
 def _table(package: str) -> templates.Table[tuple[Method, Binding]]:
     table: templates.Table[tuple[Method, Binding]] = templates.Table()
@@ -147,7 +156,7 @@ def _services(package: str) -> dict[str, str]:
     """Names of services without case and underscores, and the modules that hold them."""
     if not is_installed(package):
         return {}
-    folder = importlib.import_module(f"{PACKAGES[package]}.services")
+    folder = _imported(f"{PACKAGES[package]}.services")
     return {one.name.replace("_", ""): one.name for one in pkgutil.iter_modules(folder.__path__)}
 
 
@@ -158,7 +167,7 @@ def _service(package: str, service: str) -> dict[str, Method]:
     if module is None:
         return {}
     place = f"{PACKAGES[package]}.services.{module}.transports"
-    registry: dict[str, Any] = importlib.import_module(place)._transport_registry
+    registry: dict[str, Any] = _imported(place)._transport_registry
     version = package.removeprefix(_VERSIONED) if package.startswith(_VERSIONED) else ""
     bindings = _bindings(place)
     found = {}
@@ -186,7 +195,7 @@ def _recorded(transport: Any) -> dict[str, tuple[Any, Any, bool, bool]]:
 def _bindings(place: str) -> dict[str, tuple[Binding, ...]]:
     """HTTP bindings by RPC, read from a service's REST transport; none when the client has no such transport."""
     try:
-        module = importlib.import_module(f"{place}.rest_base")
+        module = _imported(f"{place}.rest_base")
     except ModuleNotFoundError:
         return {}
     base = next(

@@ -22,6 +22,8 @@ KIND = "SeriesChunk"
 """The table: one document for an hour of one series."""
 MOST_CHUNKS = 20_000
 """Hours of series that one project keeps; the oldest go first."""
+MOST_POINTS = 720
+"""Points of one hour: one every 5 seconds, as often as Cloud Monitoring lets users write."""
 _HOUR = 3600
 _MINUTE = 60
 
@@ -114,6 +116,7 @@ def put(world: World, account: str, series: Series, addition: _Addition) -> None
     else:
         value = addition.onto(None, series.kind, series.value_type)
         points.insert(index, [addition.start, addition.end, value])
+        del points[:-MOST_POINTS]
     table.put(key, chunk)
 
 
@@ -139,22 +142,22 @@ def query(
     """
     first = float("-inf") if start is None else start
     latest = float("inf") if end is None else end
-    found: dict[str, Series] = {}
+    found: dict[str, Series | None] = {}
     with world.lock:
         for key, chunk in _rows(world, scope.account):
-            points = [list(entry) for entry in chunk["points"] if first < entry[1] <= latest]
-            if not points:
+            identity, _, hour = key.rpartition("#")
+            if not (first < (int(hour) + 1) * _HOUR and int(hour) * _HOUR <= latest):
                 continue
-            series = found.get(identity := key.rpartition("#")[0])
-            if series is None:
+            if identity not in found:
                 series = Series(**{**chunk, "points": []})
-                if not wanted(series):
-                    continue
-                found[identity] = series
-            series.points += points
-    for series in found.values():
+                found[identity] = series if wanted(series) else None
+            kept = found[identity]
+            if kept is not None:
+                kept.points += [list(entry) for entry in chunk["points"] if first < entry[1] <= latest]
+    result = [series for series in found.values() if series is not None and series.points]
+    for series in result:
         series.points.sort(key=lambda entry: float(entry[1]))
-    return list(found.values())
+    return result
 
 
 def forget(world: World, account: str, metric_type: str) -> None:

@@ -50,12 +50,13 @@ def read(world: World, scope: Scope, monitor: Document, dataset: Document, cutof
 def _range(dataset: Document, cutoff: float) -> tuple[float | None, float | None]:
     if "time_interval" in dataset:
         given = dataset["time_interval"]
-        return tuple(seconds(given[key]) if key in given else None for key in ("start_time", "end_time"))  # type: ignore[return-value]
+        start, end = (seconds(given[key]) if key in given else None for key in ("start_time", "end_time"))
+        return start, end
     if "time_offset" not in dataset:
         return None, None
     offset, window = (dataset["time_offset"].get(key, "") for key in ("offset", "window"))
-    end = cutoff - (span(offset) if offset else 0.0)
-    return end - span(window) if window else 0.0, end
+    last = cutoff - (span(offset) if offset else 0.0)
+    return last - span(window) if window else 0.0, last
 
 
 def _columns(world: World, columns: Document, start: float | None, end: float | None) -> Data:

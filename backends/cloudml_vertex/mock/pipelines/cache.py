@@ -11,7 +11,7 @@ import hashlib
 import json
 
 from cloudml_vertex.mock.core.operations import Document
-from cloudml_vertex.mock.pipelines import records
+from cloudml_vertex.mock.pipelines import lineage, records
 from cloudml_vertex.mock.pipelines.definition.model import Component, Container
 from cloudml_vertex.mock.pipelines.room import Run, values_of
 
@@ -33,12 +33,20 @@ def key(run: Run, record: Document, component: Component, container: Container) 
 
 
 def hit(run: Run, record: Document) -> Document | None:
-    """The entry of the task's key: `_outputs` and the name of the `execution` that made them; None without one."""
-    return run.world.table(records.CACHE, run.scope).get(record["_cache"])
+    """The entry of the task's key: `_outputs` and the name of the `execution` that made them; None without one.
+
+    An execution that was deleted from ML Metadata is no hit any more.
+    """
+    found = run.world.table(records.CACHE, run.scope).get(record["_cache"])
+    if found is None or ("execution" in found and not lineage.exists(run, found["execution"])):
+        return None
+    return found
 
 
 def keep(run: Run, record: Document) -> None:
     """Remember a task that has succeeded by itself, if its `_cache` holds a key: the newest one counts."""
     if "_cache" in record:
-        entry = {"_outputs": record["_outputs"], "job": record["_job"], "path": record["_path"]}
+        entry: Document = {"_outputs": record["_outputs"], "job": record["_job"], "path": record["_path"]}
+        if record.get("_recorded"):
+            entry["execution"] = record["execution"]["name"]
         run.world.table(records.CACHE, run.scope).put(record["_cache"], entry)

@@ -23,10 +23,10 @@ def finish(
     """The task has come to its last state. Needs the lock."""
     if outputs is not None and state in GOOD:
         record["_outputs"] = stored(outputs)
-        if state == "SUCCEEDED":
-            cache.keep(run, record)
     if state != "NOT_TRIGGERED":
         lineage.ended(run, record, state)
+    if state == "SUCCEEDED":
+        cache.keep(run, record)
     for private in ("_retry_at", "_launch"):
         record.pop(private, None)
     run.set(record, state, error)

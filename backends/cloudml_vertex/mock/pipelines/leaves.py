@@ -41,7 +41,7 @@ def resume(run: Run, record: Document) -> None:
         customjobs.note(run, record)
         _wait(run, record)
     else:
-        begin(run, record)
+        guarded(run, record, attempt if "_attempt" in record else _begin)
 
 
 def again(run: Run, record: Document) -> None:

@@ -76,8 +76,18 @@ def ended(run: Run, record: Document, state: str) -> None:
         {"parent": store_of(run), "execution": execution, "execution_id": names.id_of(execution["name"])},
     )
     record["execution"] = made or execution
+    record["_recorded"] = made is not None
     if made is not None:
         _linked(run, record, made["name"], cached)
+
+
+def exists(run: Run, execution: str) -> bool:
+    """Whether ML Metadata still holds the execution."""
+    try:
+        run.world.call(run.scope, f"{_SERVICE}GetExecution", {"name": execution})
+    except GoogleError:
+        return False
+    return True
 
 
 def _linked(run: Run, record: Document, execution: str, cached: bool) -> None:
@@ -92,8 +102,8 @@ def _linked(run: Run, record: Document, execution: str, cached: bool) -> None:
                 {"parent": store_of(run), "artifact": artifact, "artifact_id": names.id_of(artifact["name"])},
                 known=True,
             )
-    events = [{"artifact": name, "type": "INPUT"} for name in dict.fromkeys(used)]
-    events += [{"artifact": one["name"], "type": "OUTPUT"} for one in made]
+    events = [{"artifact": name, "type_": "INPUT"} for name in dict.fromkeys(used)]
+    events += [{"artifact": one["name"], "type_": "OUTPUT"} for one in made]
     if events and leaf:
         _call(run, "AddExecutionEvents", {"execution": execution, "events": events})
     context = run.job.get("job_detail", {}).get("pipeline_run_context", {}).get("name")

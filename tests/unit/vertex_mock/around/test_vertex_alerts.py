@@ -169,13 +169,13 @@ def test_conditions_are_combined(lab: Lab, combiner: str, endpoint: str, told: l
 
 
 def test_a_ratio_of_two_metrics(lab: Lab) -> None:
-    how = {
+    how: dict[str, Any] = {
         "alignment_period": "60s",
         "per_series_aligner": "ALIGN_DELTA",
         "cross_series_reducer": "REDUCE_SUM",
         "group_by_fields": ["metric.labels.deployed_model_id"],
     }
-    denominator = {"denominator_filter": f'metric.type="{COUNT}"', "denominator_aggregations": [how]}
+    denominator: dict[str, Any] = {"denominator_filter": f'metric.type="{COUNT}"', "denominator_aggregations": [how]}
     watch(lab, threshold(0.1, aggregations=[how], **denominator))
     for errors, requests, told in ((1, 10, []), (2, 10, ["open"]), (5, 100, ["closed"])):
         add(lab, errors)

@@ -190,3 +190,11 @@ def test_what_waits_is_bounded(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Non
     setup(lab)
     publish(lab, "a", "b", "c")
     assert texts(pull(lab)) == ["b", "c"]
+
+
+def test_a_stream_needs_a_deadline_and_a_subscription(lab: Lab) -> None:
+    setup(lab)
+    given = {"subscription": SUBSCRIPTION, "stream_ack_deadline_seconds": 9}
+    lab.refused("Subscriber.StreamingPull", "INVALID_ARGUMENT", **given)
+    other = {"subscription": f"{SUBSCRIPTION}s", "stream_ack_deadline_seconds": 10}
+    lab.refused("Subscriber.StreamingPull", "NOT_FOUND", **other)

@@ -1,4 +1,4 @@
-"""Cloud Monitoring: series in, series out, filtered, aligned and reduced; expectations by hand or by np."""
+"""Cloud Monitoring: series in, series out, filtered, aligned and reduced; expectations by hand or by numpy."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ ENDPOINT = "aiplatform.googleapis.com/Endpoint"
 CUSTOM = "custom.googleapis.com/my/metric"
 
 
-def add(lab: Lab, value: Any, at: float, *, model: str = "1", kind: str = COUNT, **more: Any) -> None:
+def add(lab: Lab, value: Any, at: float, *, model: str = "1", metric: str = COUNT, **more: Any) -> None:
     labels = {"endpoint_id": "9", "location": "us-central1"}
     given = {"kind": "DELTA", **more}
-    series.add(lab.world, lab.scope, kind, {"deployed_model_id": model}, ENDPOINT, labels, value, at=at, **given)
+    series.add(lab.world, lab.scope, metric, {"deployed_model_id": model}, ENDPOINT, labels, value, at=at, **given)
 
 
 def listed(lab: Lab, filter_: str, start: float = T0 - 3600, end: float = T0, **more: Any) -> list[dict[str, Any]]:
@@ -185,7 +185,7 @@ def test_series_are_reduced_by_group(
 
 def test_percentiles_of_distributions_are_within_a_bucket_of_the_samples(lab: Lab) -> None:
     samples = np.random.default_rng(7).lognormal(3, 0.5, 2000)
-    add(lab, samples.tolist(), T0 - 30, kind=LATENCY, value_type="DISTRIBUTION")
+    add(lab, samples.tolist(), T0 - 30, metric=LATENCY, value_type="DISTRIBUTION")
     for percent in (50, 95, 99):
         how = aggregation(f"PERCENTILE_{percent}", "NONE")
         (row,) = listed(lab, f'metric.type="{LATENCY}"', aggregation=how)
@@ -201,8 +201,8 @@ def test_percentiles_of_distributions_are_within_a_bucket_of_the_samples(lab: La
 
 def test_distributions_of_two_series_are_joined(lab: Lab) -> None:
     first, second = [1.0, 2.0, 3.0], [10.0, 30.0]
-    add(lab, first, T0 - 30, kind=LATENCY, value_type="DISTRIBUTION")
-    add(lab, second, T0 - 30, kind=LATENCY, value_type="DISTRIBUTION", model="2")
+    add(lab, first, T0 - 30, metric=LATENCY, value_type="DISTRIBUTION")
+    add(lab, second, T0 - 30, metric=LATENCY, value_type="DISTRIBUTION", model="2")
     (row,) = listed(lab, f'metric.type="{LATENCY}"', aggregation=aggregation("DELTA", "SUM"))
     (joined,) = values(row)
     both = np.array(first + second)
@@ -224,7 +224,7 @@ UNFIT = [
 @pytest.mark.parametrize(("metric", "how"), UNFIT)
 def test_aggregations_that_do_not_fit_are_refused(lab: Lab, metric: str, how: dict[str, Any]) -> None:
     add(lab, 1, T0 - 30)
-    add(lab, 1.0, T0 - 30, kind=LATENCY, value_type="DISTRIBUTION")
+    add(lab, 1.0, T0 - 30, metric=LATENCY, value_type="DISTRIBUTION")
     interval = {"start_time": stamp(T0 - 60), "end_time": stamp(T0)}
     lab.refused(
         "MetricService.ListTimeSeries",
@@ -319,6 +319,15 @@ def test_series_pages_headers_and_restart(lab: Lab) -> None:
 def test_the_query_language_is_refused_by_name(lab: Lab) -> None:
     told = lab.refused("QueryService.QueryTimeSeries", "UNIMPLEMENTED", name=f"projects/{PROJECT}", query="fetch x")
     assert "Query Language" in told
+
+
+def test_an_hour_of_a_gauge_is_bounded(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(series, "MOST_POINTS", 3)
+    replicas = "aiplatform.googleapis.com/prediction/online/replicas"
+    for second in range(5):
+        add(lab, second, T0 - 50 + second, metric=replicas, kind="GAUGE")
+    (row,) = listed(lab, f'metric.type="{replicas}"')
+    assert values(row) == [4, 3, 2]
 
 
 def test_the_store_of_series_is_bounded(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,8 @@ from vertex_pipeline_bench import HERE, Bench, Spec, task
 
 from cloudml.mocks.store import Store, Table
 
-STRIDE = 1
-"""Every so many writes a kill: all of them take half a minute."""
+STRIDE = 11
+"""Every so many writes a kill: one after each of them takes half a minute."""
 
 ENDS = {
     "make": "SUCCEEDED",
@@ -80,7 +81,7 @@ def test_killed_after_any_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     )
     for number in range(created + 1, len(written), STRIDE):
         folder = tmp_path / str(number)
-        folder.mkdir()
+        shutil.copytree(tmp_path / "first" / "gcs", folder / "gcs")
         _replay(folder, written[:number])
         with monkeypatch.context() as patch:
             bench = Bench(folder, patch)

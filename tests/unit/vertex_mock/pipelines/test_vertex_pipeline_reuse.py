@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from vertex_pipeline_bench import HERE, Bench, Spec, task
 
+from cloudml_vertex.mock import metadata
+
 
 def states(job: dict[str, Any]) -> dict[str, str]:
     return {one["task_unique_name"]: one["state"] for one in job["job_detail"]["task_details"]}
@@ -69,6 +71,29 @@ def test_a_failure_is_not_cached(bench: Bench) -> None:
     bench.run(chain())
     code[0] = 0
     assert states(bench.run(chain())) == {"a": "SKIPPED", "b": "SUCCEEDED"}
+
+
+def test_an_execution_deleted_from_ml_metadata_is_no_hit(bench: Bench) -> None:
+    metadata.install(bench.world)
+    first = bench.run(chain())
+    assert states(bench.run(chain())) == {"a": "SKIPPED", "b": "SKIPPED"}
+    gone = next(one for one in first["job_detail"]["task_details"] if one["task_name"] == "b")["execution"]["name"]
+    bench.world.call(HERE, "MetadataService.DeleteExecution", {"name": gone})
+    bench.settle()
+    assert states(bench.run(chain())) == {"a": "SKIPPED", "b": "SUCCEEDED"}
+
+
+def test_a_run_leaves_its_lineage_in_ml_metadata(bench: Bench) -> None:
+    metadata.install(bench.world)
+    spec = Spec()
+    spec.importer("get", "gs://bucket/data.csv")
+    spec.container("use", "read", "x", inputs={"d": "artifact"})
+    job = bench.run(spec.main({"get": task("get"), "use": task("use", artifacts={"d": ("get", "artifact")})}))
+    run = job["job_detail"]["pipeline_run_context"]["name"]
+    found = bench.world.call(HERE, "MetadataService.QueryContextLineageSubgraph", {"context": run})
+    assert [one["uri"] for one in found["artifacts"]] == ["gs://bucket/data.csv"]
+    assert {one["display_name"] for one in found["executions"]} == {"get", "use"}
+    assert sorted(one["type_"] for one in found["events"]) == ["INPUT", "OUTPUT"]
 
 
 def failed_once(bench: Bench) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from cloudml_vertex.mock.pipelines.definition.parameters import Switches
 from cloudml_vertex.mock.pipelines.definition.placeholders import PlaceholderError, references
 from cloudml_vertex.mock.pipelines.definition.problems import Problems, within
 from cloudml_vertex.mock.pipelines.definition.tasks import Written
-from cloudml_vertex.mock.pipelines.definition.values import Value, fitted
+from cloudml_vertex.mock.pipelines.definition.values import TYPES, Value, fitted
 
 ANY_ARTIFACT = "system.Artifact"
 
@@ -167,7 +167,7 @@ def _sibling(task: str, written: Written, around: Surroundings, where: str, prob
 
 
 def _constant(source: Constant, wanted: str | None, where: str, problems: Problems) -> None:
-    if wanted is None or source.value is None or source.selector is not None:
+    if wanted not in TYPES or source.value is None or source.selector is not None:
         return
     try:
         fitted(source.value, wanted)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from cloudml_vertex.mock.pipelines.definition.model import Component, Constant, FromInput, Iterator, Task
 from cloudml_vertex.mock.pipelines.definition.problems import Problems
-from cloudml_vertex.mock.pipelines.definition.values import fitted
+from cloudml_vertex.mock.pipelines.definition.values import TYPES, fitted
 
 
 def check_iterator(task: Task, component: Component, typed: Mapping[str, str], path: str, problems: Problems) -> None:
@@ -43,11 +43,11 @@ def _raw_items(iterator: Iterator, component: Component, where: str, problems: P
     assert isinstance(iterator.items, Constant)
     declared = component.parameters.get(iterator.item_input)
     for number, item in enumerate(iterator.items.value):
-        if declared is None or (isinstance(item, str) and "{{$" in item):
+        if declared is None or declared.type not in TYPES or (isinstance(item, str) and "{{$" in item):
             continue
         try:
             fitted(item, declared.type)
-        except (ValueError, KeyError) as error:
+        except ValueError as error:
             problems.add(f"{where}.items.raw[{number}]", str(error))
 
 

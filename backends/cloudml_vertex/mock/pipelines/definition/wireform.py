@@ -22,16 +22,17 @@ DEEPEST = 60
 def read(document: Mapping[str, Any], kind: Any, path: str, problems: Problems) -> Any:
     """A message of the class `kind`; None when it cannot be read. Every problem is noted with its path."""
     before = len(problems.found)
-    unknown(document, kind.DESCRIPTOR, path, problems, 0)
+    unknown(document, kind.DESCRIPTOR, path, problems)
+    if len(problems.found) > before:
+        return None
     message = kind()
     try:
-        json_format.ParseDict(document, message, ignore_unknown_fields=True)
+        json_format.ParseDict(document, message)
     except (json_format.ParseError, TypeError, ValueError, RecursionError) as error:
-        # An unknown enum value or a wrong type: the parser names the field.
-        text = re.sub(r"^Failed to parse (\S+) field: ", r"\1: ", str(error))
-        problems.add(path, text[:500])
+        # A wrong type, or a value that an enum lacks: the parser names the field.
+        problems.add(path, re.sub(r"^Failed to parse (\S+) field: ", r"\1: ", str(error))[:500])
         return None
-    return None if any("at most" in what for _, what in problems.found[before:]) else message
+    return message
 
 
 def unknown(document: Any, kind: Descriptor, path: str, problems: Problems, depth: int = 0) -> None:

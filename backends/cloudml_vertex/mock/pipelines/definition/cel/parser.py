@@ -17,7 +17,8 @@ from cloudml_vertex.mock.pipelines.definition.cel.syntax import (
 )
 
 DEEPEST = 100
-"""Nested expressions: the definition asks for 12 levels at least; a limit keeps hostile texts from the stack."""
+"""Nested expressions: the definition asks for 32 operators of a kind and 12 levels at least; a limit keeps hostile
+texts from the stack."""
 
 LONGEST = 32_768
 """Characters of an expression."""
@@ -40,7 +41,32 @@ def parse(text: str) -> Node:
     found = reader.expression()
     if reader.next.kind != "end":
         raise CelError(f"unexpected {reader.next.value!r} at {reader.next.at}")
+    if _height(found) > DEEPEST:
+        raise CelError(f"an expression is nested at most {DEEPEST} deep")
     return found
+
+
+def _height(node: Node) -> int:
+    """How many nodes lie one below the other; chains of operators make height without parentheses."""
+    height = 0
+    row: list[Node] = [node]
+    while row:
+        height += 1
+        row = [below for one in row for below in _below(one)]
+    return height
+
+
+def _below(node: Node) -> tuple[Node, ...]:
+    match node:
+        case Call(_, args):
+            return args
+        case Select(of):
+            return (of,)
+        case ListOf(items):
+            return items
+        case MapOf(entries):
+            return tuple(part for entry in entries for part in entry)
+    return ()
 
 
 @dataclass
