@@ -19,7 +19,9 @@ _GENERATED = {
 UNFINISHED = (
     "tests/faults/test_vertex_mock_",
     "tests/unit/vertex_mock/batch/",
+    "tests/unit/vertex_mock/definition/test_vertex_definition",
     "tests/unit/vertex_mock/launchers/",
+    "tests/unit/vertex_mock/pipelines/",
     "tests/unit/vertex_mock/monitors/",
     "tests/unit/vertex_mock/reference/",
     "test_it_ends_as_the_documentation_says[batch_prediction]",

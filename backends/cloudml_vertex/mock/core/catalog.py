@@ -132,8 +132,8 @@ def is_installed(package: str) -> bool:
         return False
 
 
-def _imported(name: str) -> Any:
-    """The module."""
+def imported(name: str) -> Any:
+    """A module of Google's clients."""
     with _IMPORTING:
         return importlib.import_module(name)
 
@@ -156,7 +156,7 @@ def _services(package: str) -> dict[str, str]:
     """Names of services without case and underscores, and the modules that hold them."""
     if not is_installed(package):
         return {}
-    folder = _imported(f"{PACKAGES[package]}.services")
+    folder = imported(f"{PACKAGES[package]}.services")
     return {one.name.replace("_", ""): one.name for one in pkgutil.iter_modules(folder.__path__)}
 
 
@@ -167,7 +167,7 @@ def _service(package: str, service: str) -> dict[str, Method]:
     if module is None:
         return {}
     place = f"{PACKAGES[package]}.services.{module}.transports"
-    registry: dict[str, Any] = _imported(place)._transport_registry
+    registry: dict[str, Any] = imported(place)._transport_registry
     version = package.removeprefix(_VERSIONED) if package.startswith(_VERSIONED) else ""
     bindings = _bindings(place)
     found = {}
@@ -195,7 +195,7 @@ def _recorded(transport: Any) -> dict[str, tuple[Any, Any, bool, bool]]:
 def _bindings(place: str) -> dict[str, tuple[Binding, ...]]:
     """HTTP bindings by RPC, read from a service's REST transport; none when the client has no such transport."""
     try:
-        module = _imported(f"{place}.rest_base")
+        module = imported(f"{place}.rest_base")
     except ModuleNotFoundError:
         return {}
     base = next(

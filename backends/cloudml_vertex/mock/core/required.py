@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 from functools import cache
 from typing import Any
 
 from google.protobuf.descriptor import FieldDescriptor
 
-from cloudml_vertex.mock.core import wire
+from cloudml_vertex.mock.core import catalog, wire
 from cloudml_vertex.mock.core.errors import field_violations
 
 _TELLING = frozenset({FieldDescriptor.CPPTYPE_STRING, FieldDescriptor.CPPTYPE_ENUM, FieldDescriptor.CPPTYPE_MESSAGE})
@@ -58,7 +57,7 @@ def _is_set(message: Any, descriptor: Any, name: str) -> bool:
 @cache
 def _required(full_name: str) -> frozenset[str]:
     version, _, path = full_name.removeprefix("google.cloud.aiplatform.").partition(".")
-    found: Any = importlib.import_module(f"google.cloud.aiplatform_{version}.types")
+    found: Any = catalog.imported(f"google.cloud.aiplatform_{version}.types")
     for part in path.split("."):
         found = getattr(found, part, None)
         if found is None:

@@ -39,7 +39,7 @@ class Bench:
     def __init__(self, folder: Path, patch: pytest.MonkeyPatch) -> None:
         self.folder = folder
         self.changed = threading.Condition()
-        self.seen: list[tuple[str, str, str]] = []
+        self.seen: set[tuple[str, str]] = set()
         self.ran: list[tuple[str, list[str]]] = []
         self.jobs: list[dict[str, Any]] = []
         self.images: dict[str, Ran] = {"write": _write, "fail": lambda *_: 1, "hang": lambda *_: None}
@@ -111,8 +111,8 @@ class Bench:
     def until(self, name: str, *states: str) -> None:
         """Wait until a change of `name` to one of the states was told."""
         with self.changed:
-            reached = self.changed.wait_for(lambda: any(n == name and s in states for _, n, s in self.seen), 10)
-        assert reached, [(kind, state) for kind, _, state in self.seen]
+            reached = self.changed.wait_for(lambda: any((name, state) in self.seen for state in states), 10)
+        assert reached, [state for one, state in self.seen if one.startswith(name)]
 
     def settle(self) -> None:
         """Wait until nothing is under way at this time of the clock."""
@@ -120,7 +120,7 @@ class Bench:
 
     def _note(self, change: Change) -> None:
         with self.changed:
-            self.seen.append((change.kind, change.name, change.after))
+            self.seen.add((change.name, change.after))
             self.changed.notify_all()
 
     def _CreateCustomJob(self, call: Call) -> dict[str, Any]:
