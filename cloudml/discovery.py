@@ -17,7 +17,7 @@ from cloudml.mocks.port import MockCloud
 GROUP = "cloudml.backends"
 MOCKS = "cloudml.mocks"
 _OWN = {"local": "cloudml_local:backend", "sagemaker": "cloudml_sagemaker:backend"}
-_OWN_MOCKS = {"sagemaker": "cloudml_sagemaker.mock.port:mock"}
+_OWN_MOCKS = {"sagemaker": "cloudml_sagemaker.mock.port:mock", "vertex": "cloudml_vertex.mock.port:mock"}
 """The same as this distribution's entry points, known without a scan of every installed package's metadata."""
 
 
@@ -120,9 +120,16 @@ def mocks() -> list[MockInfo]:
     for name, (_, distribution) in sorted({**own, **entry_points(MOCKS)}.items()):
         try:
             cloud = load_mock(name)
-            missing = next((one for one in cloud.modules if importlib.util.find_spec(one) is None), None)
+            missing = next((one for one in cloud.modules if not _is_there(one)), None)
             error = "" if missing is None else f"{missing} is missing: {MissingExtra(cloud.extra, missing).hint}"
             listed.append(MockInfo(name, cloud.description, distribution, error))
         except BackendError as problem:
             listed.append(MockInfo(name, "", distribution, f"{problem.message} {problem.hint}".strip()))
     return listed
+
+
+def _is_there(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # what it would lie in is missing
+        return False

@@ -143,11 +143,10 @@ class Server:
         command = [sys.executable, "-m", "cloudml", "mock", "vertex", "--state", str(self.state), "--output", "json"]
         command += ["--image", SHELL_RULE, *self._options]
         command += ["--image", f"lab/tools/server={sys.executable} -S {self.server} {self.mark}"]
+        environment = {**os.environ, "CLOUDML_FAULTS_MARK": self.mark}
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)  # else every start compiles Google's clients anew: seconds
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                command, stdout=subprocess.PIPE, stderr=log, text=True,
-                env={**os.environ, "CLOUDML_FAULTS_MARK": self.mark},
-            )  # fmt: skip
+            self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment)
         assert self._process.stdout is not None
         text = ""
         while True:  # the answer is one JSON object, of one line or of many
@@ -158,10 +157,10 @@ class Server:
                 told = json.loads(text)
                 break
         self.url = told["url"]
-        environment = told["environment"]
-        authority = Path(environment["GRPC_DEFAULT_SSL_ROOTS_FILE_PATH"]).read_bytes()
+        told = told["environment"]
+        authority = Path(told["GRPC_DEFAULT_SSL_ROOTS_FILE_PATH"]).read_bytes()
         credentials = grpc.ssl_channel_credentials(root_certificates=authority)
-        self._clients = Clients(grpc.secure_channel(environment["CLOUDML_VERTEX_ENDPOINT"], credentials))
+        self._clients = Clients(grpc.secure_channel(told["CLOUDML_VERTEX_ENDPOINT"], credentials))
 
     @property
     def clients(self) -> Clients:

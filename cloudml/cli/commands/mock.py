@@ -92,7 +92,7 @@ def _pairs(_ctx: click.Context, option: click.Parameter, words: tuple[str, ...])
 @click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Jobs at a time.  [default: 2 for each core]")
 @options.plain
 def mock(call: Call, /, name: str | None, command: tuple[str, ...], **given: Any) -> int:
-    """Start the mock cloud NAME (sagemaker) and serve until Ctrl-C; without NAME, list the mocks.
+    """Start the mock cloud NAME (sagemaker, vertex) and serve until Ctrl-C; without NAME, list the mocks.
 
     With `-- COMMAND`, run that with the environment set, and end with its exit code.
     """
