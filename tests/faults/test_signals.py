@@ -19,11 +19,12 @@ def quick() -> int:
 
 @ml.processing
 def slow(value: int) -> int:
-    count("slow")
-    if not (SIDE / "patience").exists():
-        try:
+    try:
+        count("slow")  # inside, so that whoever waits for it sends the signal into the block
+        if not (SIDE / "patience").exists():
             time.sleep(60)
-        finally:
+    finally:
+        if not (SIDE / "patience").exists():
             count("cleaned")
     return value + 1
 
@@ -60,9 +61,7 @@ def test_a_signal_stops_the_run_which_resumes(make: Make, number: signal.Signals
 
 
 def test_the_second_signal_does_not_wait(make: Make) -> None:
-    stubborn = SLOW.replace(
-        "        try:\n", "        import signal\n        signal.signal(15, signal.SIG_IGN)\n        try:\n"
-    )
+    stubborn = SLOW.replace("    try:\n", "    import signal\n    signal.signal(15, signal.SIG_IGN)\n    try:\n")
     world = make(stubborn)
     world.resources()
     driver = world.spawn()
