@@ -130,7 +130,7 @@ return 5
 
 
 def test_logs_follow_a_running_step(make: Make) -> None:
-    world = make(SLOW.replace('count("slow")', 'print("begun", flush=True)\n    count("slow")'))
+    world = make(SLOW.replace('count("slow")', 'print("begun", flush=True); count("slow")'))
     world.resources()
     driver = world.spawn()
     world.await_side("slow")
