@@ -12,10 +12,10 @@ from typing import IO
 
 from cloudml.backend.records import ArtifactRecord, TaskRecord
 from cloudml.errors import CorruptArtifact, NotFound, Refused
+from cloudml.jobs.failure import Refused as NoArtifact
+from cloudml.jobs.sources import NotRun, read
 from cloudml.runtime.digest import measure
 from cloudml_sagemaker.client import Client, bucket_and_key
-from cloudml_sagemaker.container.failure import Refused as NoArtifact
-from cloudml_sagemaker.container.sources import NotRun, read
 
 _CHUNK = 1 << 20
 

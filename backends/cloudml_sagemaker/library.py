@@ -19,10 +19,13 @@ from pathlib import Path
 START = "start.py"
 """The entry of every job, which lies beside the bundle: it unpacks it."""
 
+ENTRY = "cloudml_entry"
+"""The module that `start.py` imports out of the library: it knows the cloud."""
+
 ARCHIVE = "library.zip"
 """The library inside the bundle."""
 
-_TRAVELS = frozenset({"__init__.py", "authoring", "errors", "runtime", "serving", "spec"})
+_TRAVELS = frozenset({"__init__.py", "authoring", "errors", "jobs", "runtime", "serving", "spec"})
 """The rooms of cloudml that a job imports, or the project's modules do beside a step's function."""
 _UNCHECKED = (0b01).to_bytes(4, "little") + bytes(8)
 """PEP 552: compiled code that is not held against its source; the two come in one archive."""
@@ -37,6 +40,7 @@ def files() -> dict[str, Path]:
         if path.relative_to(neutral).parts[0] in _TRAVELS
     }
     found["cloudml_sagemaker/__init__.py"] = own / "__init__.py"
+    found[f"{ENTRY}.py"] = own / "container" / "entry.py"
     for folder in ("container", "hosting"):
         for path in (own / folder).rglob("*.py"):
             found[f"cloudml_sagemaker/{path.relative_to(own).as_posix()}"] = path
@@ -69,7 +73,7 @@ def _archive(sources: tuple[tuple[str, bytes], ...]) -> bytes:
 
 def start_file() -> Path:
     """The program that a job's container is told to run."""
-    return _home("cloudml_sagemaker") / "container" / START
+    return _home("cloudml") / "jobs" / START
 
 
 @cache

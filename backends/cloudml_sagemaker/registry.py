@@ -135,7 +135,7 @@ class SagemakerModels:
             return
         self._world.client.call(
             "sagemaker", "UpdateModelPackage", ModelPackageArn=found.package.arn, ModelApprovalStatus=status,
-            ApprovalDescription=made.description(),
+            ApprovalDescription=decisions.description(made),
         )  # fmt: skip
 
     def _write(self, found: Version, decision: Decision) -> None:

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import IO, Any
 
 from cloudml.backend.records import ArtifactRecord
+from cloudml.jobs.failure import CLASS
 from cloudml_sagemaker.client import Client
-from cloudml_sagemaker.container.failure import CLASS
 from cloudml_sagemaker.refusals import AwsError
 
 RESULT = "result/result.json"

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 HEAVY = (
-    "aiohttp", "boto3", "botocore", "click", "google", "numpy", "optuna", "pandas", "polars", "pyarrow", "pydantic",
-    "rich", "scipy", "skops", "sklearn", "sqlite3", "starlette", "uvicorn", "yaml",
+    "aiohttp", "boto3", "botocore", "click", "google", "grpc", "kfp", "numpy", "optuna", "pandas", "polars", "pyarrow",
+    "pydantic", "rich", "scipy", "skops", "sklearn", "sqlite3", "starlette", "uvicorn", "yaml",
 )  # fmt: skip
-CLOUDS_AND_LEARNING = ("boto3", "botocore", "google", "optuna", "pandas", "scipy", "sklearn", "skops")
+CLOUDS_AND_LEARNING = ("boto3", "botocore", "google", "grpc", "kfp", "optuna", "pandas", "scipy", "sklearn", "skops")
 
 # Google's packages enter their empty namespaces by a .pth file before any program begins: those have no file.
 REPORT = (
@@ -37,6 +37,7 @@ def imported(statement: str, cwd: Path, environment: dict[str, str]) -> set[str]
         "from cloudml.cli import main; main(['--help'])",
         "from cloudml.cli import main; main(['--version'])",
         "import cloudml.runtime.main",
+        "import cloudml_vertex, cloudml_vertex.mock.port, cloudml_sagemaker.mock.port",
         "import cloudml as ml; ml.processing, ml.training, ml.Metrics, ml.Out",
     ],
 )

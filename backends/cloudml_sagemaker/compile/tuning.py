@@ -69,7 +69,7 @@ def emit_tuning(context: Context, step: spec.TuningStep) -> list[Document]:
 
 
 def _portable(context: Context, step: spec.TuningStep) -> Document:
-    """A Training step whose job searches by itself: `cloudml_sagemaker.container.search`."""
+    """A Training step whose job searches by itself: `cloudml.jobs.search`."""
     inner = step.job
     if inner.distribution is not None:
         message = "tuning = 'portable' searches on one machine, and its trials are to run on several processes each"

@@ -7,6 +7,7 @@ toolkits do, SAGEMAKER_BASE_DIR may name another folder than /opt/ml.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ class Layout:
 
     base: Path
     training: bool
+    shared: bool = False
 
     @classmethod
     def find(cls, environment: Mapping[str, str]) -> Layout:
@@ -31,6 +33,22 @@ class Layout:
     def input(self, name: str) -> Path:
         """The folder of an input or channel."""
         return self.base / "input" / "data" / name if self.training else self.base / "processing" / "input" / name
+
+    def items(self, name: str) -> list[Path]:
+        """The folders of an input that are named by numbers, in their order."""
+        folder = self.input(name)
+        found = [one for one in folder.iterdir() if one.is_dir()] if folder.is_dir() else []
+        return sorted((one for one in found if one.name.isdigit()), key=lambda one: int(one.name))
+
+    def external(self, name: str, uri: str) -> Path:
+        """What an input brought from an address in S3: that file, or the folder when it is a prefix."""
+        place = self.input(name)
+        file = place / os.path.basename(uri.rstrip("/"))
+        return file if file.is_file() else place
+
+    def output(self, name: str) -> Path:
+        """The folder of an output."""
+        return self.outputs / name
 
     @property
     def outputs(self) -> Path:

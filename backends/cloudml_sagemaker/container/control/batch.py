@@ -1,46 +1,30 @@
-"""Batch prediction as an ordinary function of cloudml's, in a process of its own."""
+"""Batch prediction with a registered model: its archive is brought from S3."""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
-from cloudml_sagemaker.container import sources
-from cloudml_sagemaker.container.context import Context, Document
-from cloudml_sagemaker.container.control import archive, models
+from cloudml.jobs import sources
+from cloudml.jobs.context import Context, Document
+from cloudml.jobs.control import archive
+from cloudml.jobs.control.prediction import Registered, predict
+from cloudml.jobs.outputs import Outcome
+from cloudml_sagemaker.container.control import models
 from cloudml_sagemaker.container.control.aws import download
-from cloudml_sagemaker.container.jobs import run_job
-from cloudml_sagemaker.container.outputs import Outcome
-
-_PLACE = {"type": "pathlib.Path", "mode": "handle"}
 
 
-def predict(step: Document, context: Context) -> Outcome:
+def batch(action: Document, context: Context) -> Outcome:
     """Answer every row of the data, in its order. Raises Refused: a registered model is not there."""
-    action = step["action"]
-    model, predictor = action["model"], action.get("predictor")
-    if "model" in model:
-        model, registered = _registered(context.values.json(model), context)
-        predictor = predictor or registered
-    arguments = {"predictor": predictor, "batch_size": action["batch_size"], "keep": action.get("keep", [])}
-    job = {
-        **step,
-        "function": "cloudml.runtime.batch:batch_predict",
-        "inputs": [
-            {"name": "model", **_PLACE, "from": model},
-            {"name": "data", **_PLACE, "from": action["data"]},
-        ],
-        "arguments": {name: {"literal": value} for name, value in arguments.items()},
-    }
-    return run_job(job, context)
+    return predict(action, context, _bring)
 
 
-def _registered(wanted: dict[str, Any], context: Context) -> tuple[dict[str, Any], str | None]:
-    """A registered model's artifact as a value, and the function that it is served by."""
+def _bring(wanted: dict[str, Any], folder: Path) -> Registered:
     package = models.find(wanted)
-    packed = context.folder("registered") / sources.ARCHIVE
+    packed = folder / sources.ARCHIVE
     download(package.data, packed)
-    folder = context.folder("registered", "unpacked")
-    sources.unpack(packed, folder)
-    served = json.loads((folder / archive.SERVED).read_bytes())
-    return {"literal": str(folder / "model" / served["filename"])}, served["predictor"]
+    place = folder / "unpacked"
+    sources.unpack(packed, place)
+    served = json.loads((place / archive.SERVED).read_bytes())
+    return Registered(place / "model" / served["filename"], served["predictor"])

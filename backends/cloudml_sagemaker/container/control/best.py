@@ -4,30 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from cloudml_sagemaker.container import sources, trial
-from cloudml_sagemaker.container.context import Context, Document
-from cloudml_sagemaker.container.control import Made
+from cloudml.jobs import sources, trial
+from cloudml.jobs.context import Context, Document
+from cloudml.jobs.control import Made
+from cloudml.jobs.control.best import Trial, adopted, choose
 from cloudml_sagemaker.container.control.aws import client, download
-from cloudml_sagemaker.container.failure import Refused
 
 _STATES = {"Completed": "succeeded", "Stopped": "pruned", "Failed": "failed"}
 """What a training job's status means for a trial: early stopping stops it."""
-FIXED = ("best_parameters", "best_value", "trials")
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One training job of the tuning job."""
-
-    number: int
-    job: str
-    state: str
-    value: float | None
-    parameters: dict[str, Any]
-    reason: str
 
 
 def best(action: Document, context: Context) -> Made:
@@ -35,30 +21,10 @@ def best(action: Document, context: Context) -> Made:
 
     Raises Refused: no trial ended with a value, or more failed than the step survives.
     """
-    name = context.values.json(action["tuning"])
-    found = trials(name, action)
-    failed = [one for one in found if one.state == "failed"]
-    if len(failed) > action.get("max_failed", 0):
-        raise Refused(f"trial {failed[0].number} failed: {failed[0].reason}")
-    sign = 1 if action["direction"] == "minimize" else -1
-    ended = [one for one in found if one.state == "succeeded" and one.value is not None]
-    if not ended:
-        raise Refused("no trial ended with a value")
-    chosen = min(ended, key=lambda one: (sign * float(one.value or 0), one.number))
+    found = trials(context.values.json(action["tuning"]), action)
+    chosen = choose(found, action)
     outputs, result = _fetch(chosen, context)
-    exact = trial.objective(result["values"], action["objective"])
-    table = [
-        {
-            "number": one.number,
-            "state": one.state,
-            "value": exact if one is chosen else one.value,
-            **one.parameters,
-        }
-        for one in found
-    ]
-    ports = {port["name"] for port in context.step.get("outputs", ())}
-    adopted = {port: stored for port, stored in outputs.items() if port in ports}
-    return {**adopted, "best_parameters": chosen.parameters, "best_value": exact, "trials": table}
+    return adopted(chosen, found, outputs, result["values"], action, context)
 
 
 def trials(name: str, action: Document) -> list[Trial]:

@@ -1,26 +1,33 @@
-"""Who decided what of a version, when and why: one small object in S3 for each decision, beside the model.
+"""What of a version was decided, as SageMaker keeps it: the objects beside the model, and what AWS itself shows.
 
 A model package itself has room for one description only (ApprovalDescription, 1,024 characters), and what two people
-write there at once overwrites one another. Objects with names of their own cannot get lost. Pure: reads and writes are
-the caller's.
+write there at once overwrites one another. Pure: reads and writes are the caller's.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any
 
+from cloudml.jobs.control.decisions import ADOPTED, APPROVED, REJECTED, Approval, Decision, moment, parsed
 from cloudml_sagemaker.container.control.registration import record_of
 
-APPROVED: Final = "approved"
-REJECTED: Final = "rejected"
-ADOPTED: Final = "adopted from "
-Approval: TypeAlias = Literal["approved", "pending", "rejected"]
+__all__ = [
+    "ADOPTED",
+    "APPROVED",
+    "REJECTED",
+    "STATUS",
+    "Approval",
+    "Decision",
+    "approval",
+    "description",
+    "home",
+    "label",
+    "moment",
+    "parsed",
+    "standing",
+]
+
 STATUS: dict[Approval, str] = {APPROVED: "Approved", REJECTED: "Rejected", "pending": "PendingManualApproval"}
 """Our words, and the values of ModelApprovalStatus."""
 _WORDS = {value: word for word, value in STATUS.items()}
@@ -30,65 +37,14 @@ LONGEST = 1024
 """Characters of ApprovalDescription (service model)."""
 
 
-@dataclass(frozen=True)
-class Decision:
-    """One decision. `at` is ISO 8601, UTC, in milliseconds."""
-
-    action: str
-    who: str
-    reason: str
-    at: str
-
-    @classmethod
-    def now(cls, action: str, who: str, reason: str) -> Decision:
-        """A decision of this moment."""
-        return cls(action, who, reason, moment(datetime.now(UTC)))
-
-    def document(self) -> dict[str, Any]:
-        """As the registry tells it."""
-        return asdict(self)
-
-    def content(self) -> bytes:
-        """As S3 keeps it."""
-        return json.dumps({"format": 1, **asdict(self)}, sort_keys=True).encode()
-
-    def key(self) -> str:
-        """Its object's name: in the order of time, and the same for the same decision."""
-        digest = hashlib.sha256(self.content()).hexdigest()[:16]
-        return f"{re.sub('[^0-9]', '', self.at)[:17]}-{digest}.json"
-
-    def description(self) -> str:
-        """As ApprovalDescription: one line."""
-        return " ".join(f"{self.who}: {self.reason}".split())[:LONGEST]
-
-    @property
-    def approval(self) -> Approval | None:
-        """The approval that it gives a version, if it gives one."""
-        if self.action == APPROVED or self.action.startswith(ADOPTED):
-            return APPROVED
-        return REJECTED if self.action == REJECTED else None
-
-
-def moment(when: datetime) -> str:
-    """A time as records tell it."""
-    return when.astimezone(UTC).isoformat(timespec="milliseconds")
+def description(made: Decision) -> str:
+    """A decision as ApprovalDescription."""
+    return made.line()[:LONGEST]
 
 
 def approval(package: Mapping[str, Any]) -> Approval:
     """Of a package, as AWS describes it."""
     return _WORDS.get(package.get("ModelApprovalStatus", ""), "pending")
-
-
-def parsed(content: bytes) -> Decision | None:
-    """What an object holds; None when it is no decision."""
-    try:
-        found = json.loads(content)
-        if found["format"] != 1:
-            return None
-        when = moment(datetime.fromisoformat(found["at"]))
-        return Decision(str(found["action"]), str(found["who"]), str(found["reason"]), when)
-    except (ValueError, KeyError, TypeError):
-        return None
 
 
 def home(package: Mapping[str, Any], otherwise: str) -> str:

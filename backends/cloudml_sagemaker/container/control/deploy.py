@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 
-from cloudml_sagemaker.container.context import Context, Document
-from cloudml_sagemaker.container.control import Made, models
+from cloudml.jobs.context import Context, Document
+from cloudml.jobs.control import Made
+from cloudml.jobs.failure import Refused
+from cloudml_sagemaker.container.control import models
 from cloudml_sagemaker.container.control.aws import Asking, client
-from cloudml_sagemaker.container.failure import Refused
 from cloudml_sagemaker.hosting import Failed, content
 from cloudml_sagemaker.hosting.bring import Wish, bring
 from cloudml_sagemaker.hosting.watch import Patience

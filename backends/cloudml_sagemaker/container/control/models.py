@@ -12,11 +12,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from cloudml_sagemaker.container.conditions import NoChampion
+from cloudml.jobs.conditions import NoChampion
+from cloudml.jobs.failure import Refused
 from cloudml_sagemaker.container.control import decisions
 from cloudml_sagemaker.container.control.aws import client, get, is_missing, put_once
 from cloudml_sagemaker.container.control.registration import METRIC, record_of
-from cloudml_sagemaker.container.failure import Refused
 
 ALIAS = "cloudml:alias:"
 GONE = frozenset({"Failed", "Deleting"})

@@ -8,14 +8,16 @@ import time
 import uuid
 from typing import Any
 
-from cloudml.runtime.verification import sample_of
-from cloudml_sagemaker.container.context import Context, Document
-from cloudml_sagemaker.container.control import Made, archive, decisions, models, registration
+from cloudml.jobs.context import Context, Document
+from cloudml.jobs.control import Made, archive
+from cloudml.jobs.control.registration import evidence, facts, home, sample, served
+from cloudml.jobs.failure import Refused
+from cloudml.jobs.sources import Stored
+from cloudml_sagemaker.container.control import decisions, models, registration
 from cloudml_sagemaker.container.control.aws import client, is_missing, put_once, told
-from cloudml_sagemaker.container.failure import Refused
-from cloudml_sagemaker.container.sources import Stored
 
-SAMPLE_ROWS = 20
+_SCRIPT = {"code/inference.py": ("cloudml_sagemaker.container", "inference.py")}
+"""What AWS's framework images import (SAGEMAKER_PROGRAM in SAGEMAKER_SUBMIT_DIRECTORY)."""
 PAUSES = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
 """Seconds between two looks for a version that was just made."""
 
@@ -34,73 +36,31 @@ def register(action: Document, context: Context) -> Made:
         if known.metadata.get(registration.ORIGIN) == origin:
             sys.stdout.write(f"cloudml: {name}/{known.version} exists already\n")
             return {"version": known.reference()}
-    return {"version": _add(action, context, model, metrics, origin).reference()}
+    return {"version": _add(action, context, model, metrics).reference()}
 
 
-def evidence(action: Document, context: Context) -> dict[str, float]:
-    """The metrics by name: all numbers of an output, or a single number. Raises Refused: something else."""
-    found: dict[str, float] = {}
-    for one in action.get("metrics", ()):
-        value = context.values.json(one["value"])
-        if isinstance(value, dict):
-            found.update({name: float(number) for name, number in value.items() if isinstance(number, (int, float))})
-        elif isinstance(value, (int, float)) and not isinstance(value, bool):
-            found[one["name"]] = float(value)
-        else:
-            raise Refused(f"{value!r} is not a metric")
-    return found
-
-
-def _add(action: Document, context: Context, model: Stored, metrics: dict[str, float], origin: str) -> models.Package:
-    sample = _sample(action, context)
-    served = {
-        "filename": model.filename, "predictor": action.get("predictor"), "name": action["model_name"],
-        "sample": sample,
-    }  # fmt: skip
+def _add(action: Document, context: Context, model: Stored, metrics: dict[str, float]) -> models.Package:
+    rows = sample(action, context)
     packed = context.folder("register") / "model.tar.gz"
-    archive.pack(packed, model.path, served, context.library, context.project)
+    archive.pack(packed, model.path, served(action, model, rows), context.library, context.project, _SCRIPT)
     digest = archive.digest(packed)
-    prefix = f"{_prefix(action, context)}/models/{action['model_name']}/{digest}"
+    prefix = f"{home(action, context)}/{digest}"
     data = f"{prefix}/model.tar.gz"
     kms = action.get("kms")
     put_once(data, packed, kms)
-    facts = {
-        **model.document(), "metrics": metrics, "sample": sample, "run": context.run, "origin": origin,
-        "archive": digest, **_lineage(action, model), "predictor": action.get("predictor"),
-        "predictor_code": action.get("code", ""), "summary": action.get("summary", ""), "tags": action.get("tags", {}),
-        "approval": action.get("approval", decisions.APPROVED),
-    }  # fmt: skip
-    document = f"{prefix}/{origin}/{registration.record_name(facts)}"
-    put_once(document, json.dumps(facts, sort_keys=True).encode(), kms)
-    statistics = f"{prefix}/{origin}/metrics.json"
+    known = {**facts(action, context, model, metrics, digest), "sample": rows}
+    folder = f"{prefix}/{known['origin']}"
+    document = f"{folder}/{registration.record_name(known)}"
+    put_once(document, json.dumps(known, sort_keys=True).encode(), kms)
+    statistics = f"{folder}/metrics.json"
     put_once(statistics, json.dumps(metrics, sort_keys=True).encode(), kms)
     environment = {"SAGEMAKER_PROGRAM": "inference.py", "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code"}
     types = {"SupportedContentTypes": registration.TYPES, "SupportedResponseMIMETypes": registration.TYPES}
     wanted = registration.request(
         action["group"], {"Image": action["image"], "ModelDataUrl": data, "Environment": environment}, types,
-        statistics, decisions.STATUS[facts["approval"]], registration.metadata(facts, document), facts["summary"],
+        statistics, decisions.STATUS[known["approval"]], registration.metadata(known, document), known["summary"],
     )  # fmt: skip
     return models.Package(action["model_name"], action["group"], _create(wanted))
-
-
-def _prefix(action: Document, context: Context) -> str:
-    return str(action.get("prefix") or context.step["prefix"]).rstrip("/")
-
-
-def _lineage(action: Document, model: Stored) -> Document:
-    """What the model was made of: the step, its code, the data and the arguments it was given."""
-    source = action.get("source") or {}
-    maker = source.get("step") or action["model"].get("member") or action["model"].get("input", "")
-    return {"step": str(maker), "code": source.get("code", ""), "data": {}, "parameters": {}, **model.lineage}
-
-
-def _sample(action: Document, context: Context) -> list[dict[str, Any]]:
-    if action.get("sample") is None:
-        return []
-    from cloudml.runtime.codecs import read_value
-
-    found = context.sources.one(action["sample"])
-    return sample_of(read_value(str(found.path), "polars.DataFrame", found.format), SAMPLE_ROWS)
 
 
 def _create(wanted: dict[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from cloudml.jobs.control.registration import Facts, origin, record_name
+
+__all__ = ["Facts", "metadata", "origin", "record_name", "record_of", "request", "token"]
+
 METRIC = "cloudml:metric:"
 DOCUMENT = "cloudml:document"
 """The metadata with the name of a registration's record; `record_of` tells its address."""
@@ -24,19 +28,6 @@ TYPES = ["application/json", "application/jsonlines", "text/csv"]
 _FOREIGN = re.compile(r"[^\w .:/=+\-@]")
 """What CustomerMetadataKey and CustomerMetadataValue do not take (service model)."""
 _OWN = ("digest", "origin", "run", "step", "format", "filename", "archive", "approval")
-
-Facts = dict[str, Any]
-
-
-def record_name(facts: Facts) -> str:
-    """The name of a record's object: by its content, so that it is written once."""
-    return f"registration-{hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]}.json"
-
-
-def origin(digest: str, metrics: Mapping[str, float], predictor: str | None, predictor_code: str) -> str:
-    """The identity of a registration, sha256: of the model, its evidence and the code that serves it."""
-    identity = {"digest": digest, "metrics": metrics, "predictor": predictor, "predictor_code": predictor_code}
-    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 
 def record_of(package: Mapping[str, Any]) -> str:

@@ -15,8 +15,8 @@ import pytest
 
 from cloudml.backend.port import Target
 from cloudml.errors import Refused
+from cloudml.jobs.requirements import BAKED, ensure
 from cloudml.testing.mocks import MockInUse
-from cloudml_sagemaker.container.requirements import BAKED, ensure
 from cloudml_sagemaker.images import EcrImages
 from cloudml_sagemaker.resources.kind import World
 from cloudml_sagemaker.resources.repository import REPOSITORY

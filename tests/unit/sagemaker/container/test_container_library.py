@@ -72,12 +72,16 @@ def test_what_a_module_declares_is_there_for_a_step_that_looks(job: Lab) -> None
 
 @pytest.mark.parametrize(
     "module",
-    ["main", "jobs", "group", "search", "trials", "requirements", "control", "control.decide", "control.verify"],
+    [
+        *("cloudml.jobs.main", "cloudml.jobs.job", "cloudml.jobs.group", "cloudml.jobs.search", "cloudml.jobs.trials"),
+        *("cloudml.jobs.requirements", "cloudml.jobs.control", "cloudml.jobs.control.decide", "cloudml_entry"),
+        "cloudml_sagemaker.container.control.verify",
+    ],
 )
 def test_the_modules_of_a_job_import_nothing_heavy(module: str, tmp_path: Path) -> None:
     place = tmp_path / library.ARCHIVE
     place.write_bytes(packed())
-    code = f"import sys, cloudml_sagemaker.container.{module} as m; print(m.__file__, *sys.modules)"
+    code = f"import sys, {module} as m; print(m.__file__, *sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", code],
         env={"PYTHONPATH": str(place)},

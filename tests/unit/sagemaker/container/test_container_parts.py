@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloudml_sagemaker.container import failure, requirements, retries
-from cloudml_sagemaker.container.distribution import command
-from cloudml_sagemaker.container.failure import Refused
+from cloudml.jobs import failure, requirements, retries
+from cloudml.jobs.distribution import command
+from cloudml.jobs.failure import Refused
+from cloudml.jobs.values import decode
+from cloudml.jobs.values import given as told
 from cloudml_sagemaker.container.layout import Layout
-from cloudml_sagemaker.container.values import decode
-from cloudml_sagemaker.container.values import given as told
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from container_lab import Document, Lab, port
 
-from cloudml_sagemaker.container import search
+from cloudml.jobs import search
 
 FUNCTIONS = {
     "tried.py": """

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from container_lab import Lab, port
 
-from cloudml_sagemaker.container import trial
-from cloudml_sagemaker.container.failure import Refused
+from cloudml.jobs import trial
+from cloudml.jobs.failure import Refused
 
 NATIVE = {
     "objective": "auc",

@@ -11,13 +11,14 @@ from typing import Any
 
 from cloudml import spec
 from cloudml.backend.port import Target
+from cloudml.jobs.control import baseline
 from cloudml.plan import Resource
 from cloudml.runtime.drift import profile
 from cloudml.testing.harness import SAMPLES, sources_of
 from cloudml.testing.mocks import MockInUse
 from cloudml_sagemaker.client import Client
 from cloudml_sagemaker.compile import compile_pipeline
-from cloudml_sagemaker.container.control import baseline
+from cloudml_sagemaker.container.control.store import S3
 from cloudml_sagemaker.resources.applying import ensure
 from cloudml_sagemaker.resources.kind import World
 from cloudml_sagemaker.target import Place
@@ -134,7 +135,7 @@ class Account:
     def baseline(self, **columns: list[Any]) -> dict[str, Any]:
         """As the monitor's step puts it, for a deployment of nine o'clock."""
         profiles = {name: profile(values) for name, values in columns.items()}
-        return baseline.put(FOLDER, profiles, SERVED, "2026-11-23T09:00:00+00:00")
+        return baseline.put(S3(), FOLDER, profiles, SERVED, "2026-11-23T09:00:00+00:00")
 
     def captured(self, hour: str, *lines: str) -> None:
         """A file of an hour (`2026/11/23/09`)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,12 +11,15 @@ import pytest
 from monitor_account import ENDPOINT, FOLDER, SERVED, Account, compiled, monitor, pipeline, record, step_json
 
 from cloudml import spec
+from cloudml.jobs.failure import Refused
 from cloudml_sagemaker.container.control import watch as watching
 from cloudml_sagemaker.container.control.aws import Asking
-from cloudml_sagemaker.container.failure import Refused
+from cloudml_sagemaker.container.layout import Layout
+from cloudml_sagemaker.container.platform import SageMaker
 from cloudml_sagemaker.hosting import rollback as rolling
 
 NOW = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
+PLATFORM = SageMaker(Layout(Path("/nowhere"), False))
 NUMBERS = [float(number) for number in range(100)]
 
 
@@ -23,7 +27,9 @@ def watch(account: Account, now: datetime = NOW, **fields: Any) -> dict[str, Any
     """The report of one look."""
     alerts = tuple(spec.Alert(name=name, channel="slack") for name in fields.get("alerts", ()))
     step = step_json(compiled(pipeline(monitor(**fields), alerts=alerts)), "watched-watch")
-    context = SimpleNamespace(values=SimpleNamespace(json=lambda _: now.isoformat()), step=step, run="run")
+    context = SimpleNamespace(
+        values=SimpleNamespace(json=lambda _: now.isoformat()), step=step, run="run", platform=PLATFORM
+    )
     report: dict[str, Any] = watching.watch(step["action"], context)["report"]  # type: ignore[arg-type]
     return report
 

@@ -13,11 +13,11 @@ import pytest
 from monitor_account import ENDPOINT, SERVED, Account, compiled, monitor, of_kind, pipeline, record, step_json, until
 
 from cloudml import spec
+from cloudml.jobs.failure import Refused
+from cloudml.jobs.sources import Stored
 from cloudml.plan import Resource
 from cloudml.runtime.digest import measure
 from cloudml_sagemaker.container.control.monitor import monitor as put_monitor
-from cloudml_sagemaker.container.failure import Refused
-from cloudml_sagemaker.container.sources import Stored
 from cloudml_sagemaker.hosting import Failed, native_monitor
 from cloudml_sagemaker.resources.monitor import MONITOR
 
@@ -165,7 +165,7 @@ def test_a_schedule_that_does_not_go_is_told() -> None:
 
 
 def test_times_are_read_whoever_wrote_them() -> None:
-    from cloudml_sagemaker.container.control.captured import parse_time
+    from cloudml.jobs.control.traffic import parse_time
 
     expected = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
     assert parse_time("2026-11-23T09:00:00Z") == expected

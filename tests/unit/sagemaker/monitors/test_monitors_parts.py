@@ -10,16 +10,23 @@ import urllib.response
 from datetime import UTC, datetime, timedelta
 from email.message import Message as Headers
 from io import BytesIO
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from cloudml.jobs.control import notify, posting
+from cloudml.jobs.control.posting import Message, NotPosted
+from cloudml.jobs.control.retraining import prefix
+from cloudml.jobs.control.traffic import Reader
 from cloudml.runtime.drift import profile
-from cloudml_sagemaker.container.control import notify, posting, retraining
-from cloudml_sagemaker.container.control.captured import Reader, body
+from cloudml_sagemaker.container.control import retraining
+from cloudml_sagemaker.container.control.captured import body, exchange
 from cloudml_sagemaker.container.control.native_baseline import constraints, feature, statistics
-from cloudml_sagemaker.container.control.posting import Message, NotPosted
 from cloudml_sagemaker.container.control.telling import told
+from cloudml_sagemaker.container.layout import Layout
+from cloudml_sagemaker.container.platform import SageMaker
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 PROFILES = {"age": profile([1.0, 2.0]), "plan": profile(["a", "b"])}
@@ -34,7 +41,7 @@ def rows(entry: dict[str, str], order: tuple[str, ...] = ("age", "plan"), **side
     known = {name: one for name, one in PROFILES.items() if one is not None}
     if "endpointOutput" in sides:
         known["prediction"] = known["age"]
-    return Reader(known, order).rows({"endpointInput": entry, **sides})
+    return Reader(known, order).rows(exchange({"endpointInput": entry, **sides}))
 
 
 @pytest.mark.parametrize(
@@ -105,7 +112,7 @@ class Pipelines:
         raise AssertionError(operation)
 
 
-OWN = retraining.prefix("drift")
+OWN = prefix("drift")
 HOUR = 3600.0
 
 
@@ -152,8 +159,8 @@ def test_the_same_window_again_starts_nothing() -> None:
 
 
 def test_monitors_with_names_alike_do_not_count_for_one_another() -> None:
-    assert not retraining.prefix("drift-2").startswith(retraining.prefix("drift"))
-    assert retraining.prefix("a_b") != retraining.prefix("a-b")
+    assert not prefix("drift-2").startswith(prefix("drift"))
+    assert prefix("a_b") != prefix("a-b")
 
 
 # -- metrics of the service -----------------------------------------------------------------------------------------
@@ -196,6 +203,7 @@ def test_old_data_has_coarser_periods() -> None:
 
 # -- messages -------------------------------------------------------------------------------------------------------
 
+CONTEXT: Any = SimpleNamespace(platform=SageMaker(Layout(Path("/nowhere"), False)), step={"project": "p"})
 MESSAGE = Message("cloudml: x", "two\nlines", "churn", "key", {"verdict": "breach"})
 
 
@@ -240,14 +248,14 @@ def test_an_address_that_refuses_is_told_without_it(monkeypatch: pytest.MonkeyPa
         raise urllib.error.HTTPError(request.full_url, 410, "Gone", Headers(), BytesIO())
 
     monkeypatch.setattr(urllib.request.OpenerDirector, "open", refuse)
-    problems = notify.send([{"name": "team", "channel": "slack", "target": "https://e.com/secret"}], MESSAGE, "p")
+    problems = notify.send([{"name": "team", "channel": "slack", "target": "https://e.com/secret"}], MESSAGE, CONTEXT)
     assert problems == ["alert team: its address answered 410"]
 
 
 def test_an_address_that_is_no_url_after_all_is_not_told_by_the_library_s_error() -> None:
     """http.client refuses the space before it connects, with a text that holds the path."""
     secret = [{"name": "team", "channel": "slack", "target": "https://127.0.0.1/services/the secret"}]
-    (problem,) = notify.send(secret, MESSAGE, "p")
+    (problem,) = notify.send(secret, MESSAGE, CONTEXT)
     assert problem == "alert team: its address could not be reached (InvalidURL)"
 
 
@@ -274,7 +282,7 @@ def test_a_secret_address_is_read_where_it_is_used(
 ) -> None:
     monkeypatch.setenv("CLOUDML_SECRET_HOOK", "https://hooks.example.com/s3cret")
     alerts = [{"name": "team", "channel": "slack", "secret": "HOOK"}]
-    assert notify.send(alerts, MESSAGE, "p") == []
+    assert notify.send(alerts, MESSAGE, CONTEXT) == []
     assert sent[0][0] == "https://hooks.example.com/s3cret"
 
 

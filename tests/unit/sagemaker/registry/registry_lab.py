@@ -11,13 +11,14 @@ from typing import Any
 from unittest.mock import patch
 
 from cloudml.backend.port import Target
+from cloudml.jobs.context import Context, Stopping
+from cloudml.jobs.sources import Sources
 from cloudml.runtime.digest import path_digest
 from cloudml_sagemaker import names
 from cloudml_sagemaker.client import Client, Patience
-from cloudml_sagemaker.container.context import Context, Stopping
 from cloudml_sagemaker.container.control.register import register
 from cloudml_sagemaker.container.layout import Layout
-from cloudml_sagemaker.container.sources import Sources
+from cloudml_sagemaker.container.platform import SageMaker
 from cloudml_sagemaker.registry import SagemakerModels
 from cloudml_sagemaker.resources.kind import World
 from cloudml_sagemaker.target import Place
@@ -116,7 +117,7 @@ class Account:
             "metrics": [{"name": "scores", "value": {"input": "in-1", "port": "scores"}}], **more,
         }  # fmt: skip
         sets = {"run.id": "run-1"}
-        context = Context(layout, work, sets, Stopping(), Sources(layout, work), {"prefix": self.place.base})
+        context = Context(SageMaker(layout), work, sets, Stopping(), Sources(layout, work), {"prefix": self.place.base})
         with patch.dict(os.environ, AWS_REGION=self.place.region):
             made: Document = register(action, context)["version"]
         return made

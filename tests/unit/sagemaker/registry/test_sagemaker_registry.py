@@ -241,7 +241,7 @@ def test_a_version_that_says_nothing_of_its_serving_hides_no_other(dev: Account)
 
 
 def test_an_alias_of_a_deleted_version_is_no_champion(dev: Account) -> None:
-    from cloudml_sagemaker.container.conditions import NoChampion
+    from cloudml.jobs.conditions import NoChampion
     from cloudml_sagemaker.container.control.models import champion
 
     dev.register()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cloudml_sagemaker.container.failure import LIMIT, tell
+from cloudml_sagemaker.container.platform import LIMIT, tell
 from cloudml_sagemaker.results import read_message
 
 TRACE = (

@@ -1,0 +1,5 @@
+"""What `cloudml.jobs.start` imports, under the name `cloudml_entry`."""
+
+from cloudml_sagemaker.container.main import run
+
+__all__ = ["run"]
