@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from cloudml.errors import MockError
 from cloudml.mocks.port import MockCloud, MockOptions, RunningMock
 
 
 def _start(options: MockOptions) -> RunningMock:
+    if options.functions:
+        raise MockError(
+            "nothing of Vertex AI calls functions", hint="leave --function away: it is of the mock SageMaker"
+        )
     from cloudml_vertex.mock.start import start
 
     return start(options)

@@ -14,6 +14,7 @@ from cloudml_vertex.mock.core.doubts import SWITCHES
 from cloudml_vertex.mock.core.faultkinds import KINDS
 from cloudml_vertex.mock.core.operations import OPERATIONS, Operation
 from cloudml_vertex.mock.rooms import load
+from cloudml_vertex.mock.storage.app import ROUTES
 
 PAGE = Path("docs/reference/vertex-mock.md")
 
@@ -22,13 +23,12 @@ _INTRODUCTION = """\
 
 What `cloudml mock vertex` does for each RPC of Vertex AI (`v1` and `v1beta1`) and of the services around it, as
 Google's own clients know them. This page is made from the code: `python -m cloudml_vertex.mock.reference`.
-[Test against a mock Vertex AI](../how-to/mock-vertex.md) says how to use it.
+[Test against a mock Vertex AI](../how-to/test-against-mock-vertex.md) says how to use it.
 
 Every RPC is served over gRPC and, where Google publishes an HTTP binding, over REST. Each request is first read
 strictly as its proto type, then its required fields are asked for; what is not served is refused by name with
 `UNIMPLEMENTED`.
-Cloud Storage is a JSON server of its own over a plain folder: buckets and objects, preconditions on generations,
-resumable uploads, ranges, compose, rewrite, batch requests.
+Clients with hosts of Google in their code are led here by a proxy that the environment names; nothing passes it.
 
 No part of this was compared with a real project. What is checked, and against what, stands with each area; where Google
 publishes nothing there is a [switch](#switches).
@@ -66,6 +66,16 @@ _ROOMS: Mapping[str, tuple[str, str]] = {
 }
 """By room: its title, and what it is verified by."""
 
+_STORAGE = """\
+## Cloud Storage
+
+Verified by: google-cloud-storage, gcsfs and plain HTTP; random sequences of requests against a small model of what
+Google's pages on preconditions say; files that jobs wrote at `/gcs`.
+
+A JSON server of its own over a plain folder: a file an object, so that what jobs write at `/gcs` is an object at once.
+Preconditions on generations and metagenerations, resumable and multipart uploads, ranges, checksums, batch requests,
+partial answers. Any other method is not found. Served: """
+
 _PLAIN = {"Get": "read", "List": "read", "BatchRead": "read", "Query": "read", "Search": "read", "Delete": "removed"}
 """What an RPC does that executes nothing, by the beginning of its name; all others: `_KEPT`."""
 _KEPT = "kept"
@@ -79,7 +89,7 @@ def render() -> str:
         mine = sorted((one for one in OPERATIONS.values() if room_of(one) == room), key=lambda one: one.rpc)
         if mine:
             parts += [f"## {title}\n", f"Verified by: {verified}\n", _operations(mine), ""]
-    parts += [_refused(), _switches(), _faults()]
+    parts += [_storage(), _refused(), _switches(), _faults()]
     return "\n".join(parts).rstrip() + "\n"
 
 
@@ -121,6 +131,11 @@ def _operations(operations: Sequence[Operation]) -> str:
 
 def _plain(name: str) -> str:
     return next((does for verb, does in _PLAIN.items() if name.startswith(verb)), _KEPT)
+
+
+def _storage() -> str:
+    names = ", ".join(f"`{name}`" for name in dict.fromkeys(name for name, *_ in ROUTES))
+    return f"{_STORAGE}{names}.\n"
 
 
 def _refused() -> str:

@@ -8,7 +8,10 @@ from importlib import import_module
 from cloudml_vertex.mock.core import lro
 from cloudml_vertex.mock.core.world import World
 
-ROOMS = ("storage", "around", "metadata", "jobs", "registry", "hosting", "tuning", "pipelines", "schedules")
+ROOMS = (
+    "storage", "around", "metadata", "jobs", "registry", "hosting", "tuning", "batch", "monitors", "pipelines",
+    "schedules",
+)  # fmt: skip
 
 
 def load() -> None:

@@ -34,8 +34,11 @@ from cloudml_vertex.mock.core.faultkinds import KINDS
 from cloudml_vertex.mock.core.operations import OPERATIONS
 from cloudml_vertex.mock.core.world import World
 from cloudml_vertex.mock.face.answering import Gate
+from cloudml_vertex.mock.face.certificates import Authority
+from cloudml_vertex.mock.face.proxy import Proxy
 from cloudml_vertex.mock.face.rest import Application
 from cloudml_vertex.mock.face.rpc import GrpcServer
+from cloudml_vertex.mock.face.secure import SecureServer
 from cloudml_vertex.mock.options import Options
 from cloudml_vertex.mock.port import mock as cloud
 from cloudml_vertex.mock.rooms import install
@@ -46,13 +49,17 @@ PROJECT = "mock-project"
 LOCATION = "us-central1"
 _ENDING_SECONDS = 5.0
 """Real seconds that the threads of jobs have to end once their processes were killed."""
-_NAMES = ("localhost", "127.0.0.1", "*.googleapis.com", "*.aiplatform.googleapis.com")
+_LOOPBACK = "localhost,127.0.0.1,::1"
+_PROXIES = ("https_proxy", "http_proxy", "all_proxy", "no_proxy", "grpc_proxy", "no_grpc_proxy")
+_TRUSTING = ("GRPC_DEFAULT_SSL_ROOTS_FILE_PATH", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+"""Where gRPC, requests, curl and OpenSSL (Python's ssl, httpx) read whom to trust."""
 _KEPT = frozenset({StateFolder.LOCK, "tls"})
 
 
 class Mock:
-    """A mock that runs. `url` is its HTTP front; `endpoint` its gRPC front in the clear, `tls_endpoint` with a
-    certificate that `environment` makes trusted; `world` is another one after a `reset`."""
+    """A mock that runs. `url` is its HTTP front; `endpoint` its gRPC front in the clear, `tls_endpoint` both with a
+    certificate that `environment` makes trusted; `proxy_url` leads the hosts of Google here; `world` is another one
+    after a `reset`."""
 
     def __init__(self, options: Options) -> None:
         self._options = options
@@ -62,35 +69,52 @@ class Mock:
         self._gate = Gate()
         with ExitStack() as undo:
             self._folder = _folder(options, undo)
-            key, certificate, self._authority = _certificate(self._folder / "tls")
+            self._authority = Authority(self._folder / "tls")
             about = "A Vertex AI that executes, on this machine."
             subject = control.Subject("cloudml mock vertex", about, _served, self.reset)
-            self._http = _listen(Application(self._gate, subject), options.port)
+            application = Application(self._gate, subject)
+            self._http = _listen(application, options.port)
             undo.callback(self._http.stop)
-            self._grpc = GrpcServer(self._gate, key, certificate)
+            self._grpc = GrpcServer(self._gate)
             undo.callback(self._grpc.stop)
+            self._secure = SecureServer(application, self._authority, self._grpc.port)
+            undo.callback(self._secure.stop)
+            own = frozenset({self._http.port, self._grpc.port, self._secure.port})
+            self._proxy = Proxy(application, self._authority, self._grpc.port, own)
+            undo.callback(self._proxy.stop)
             self.url = f"http://127.0.0.1:{self._http.port}"
             self.endpoint = f"127.0.0.1:{self._grpc.port}"
-            self.tls_endpoint = f"localhost:{self._grpc.tls_port}"
+            self.tls_endpoint = f"localhost:{self._secure.port}"
+            self.proxy_url = f"http://127.0.0.1:{self._proxy.port}"
             self._credentials = _credentials(self._folder / "tls", self.url)
             self.world = self._build()
             self._undo = undo.pop_all()
         self._http.start()
         self._grpc.start()
+        self._secure.start()
+        self._proxy.start()
         atexit.register(self._at_exit)
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """The variables by which Google's clients find the mock. Vertex AI's own have none for their host: give them
-        `api_endpoint=os.environ["CLOUDML_VERTEX_ENDPOINT"]`."""
+        """The variables by which Google's clients find the mock.
+
+        Vertex AI's own have none for their host: they are led by the proxy, or directly when they are given
+        `api_endpoint=os.environ["CLOUDML_VERTEX_ENDPOINT"]`. Only the mock's authority is trusted: nothing else can be
+        reached anyhow.
+        """
+        authority, metadata = str(self._authority.place), self.url.removeprefix("http://")
         return {
             "CLOUDML_VERTEX_ENDPOINT": self.tls_endpoint,
-            "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": str(self._authority),
             "GOOGLE_APPLICATION_CREDENTIALS": str(self._credentials),
             "GOOGLE_CLOUD_PROJECT": PROJECT,
             "STORAGE_EMULATOR_HOST": self.url,
             "PUBSUB_EMULATOR_HOST": self.endpoint,
             "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false",
+            **dict.fromkeys(("https_proxy", "HTTPS_PROXY"), self.proxy_url),
+            **dict.fromkeys(("no_proxy", "NO_PROXY"), _LOOPBACK),
+            **dict.fromkeys(_TRUSTING, authority),
+            **dict.fromkeys(("GCE_METADATA_HOST", "GCE_METADATA_IP"), metadata),
         }
 
     @property
@@ -103,6 +127,10 @@ class Mock:
             "GCLOUD_PROJECT",
             "STORAGE_EMULATOR_HOST",
             "PUBSUB_EMULATOR_HOST",
+            *_PROXIES,
+            *map(str.upper, _PROXIES),
+            *_TRUSTING,
+            "SSL_CERT_DIR",
         )
 
     @property
@@ -185,19 +213,6 @@ def _folder(options: Options, undo: ExitStack) -> Path:
     folder = StateFolder(options.state)
     undo.callback(folder.close)
     return folder.path
-
-
-def _certificate(folder: Path) -> tuple[bytes, bytes, Path]:
-    """Key and certificate chain of the servers, made for this start, and the file of the authority that signed them."""
-    import trustme
-
-    folder.mkdir(mode=0o700, exist_ok=True)
-    authority = trustme.CA()
-    made = authority.issue_cert(*_NAMES)
-    place = folder / "authority.pem"
-    authority.cert_pem.write_to_path(str(place))
-    chain = b"".join(blob.bytes() for blob in made.cert_chain_pems)
-    return made.private_key_pem.bytes(), chain, place
 
 
 def _credentials(folder: Path, url: str) -> Path:

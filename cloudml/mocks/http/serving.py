@@ -7,23 +7,16 @@ costs them a TCP handshake and a thread a call.
 from __future__ import annotations
 
 import io
-import logging
 import socket
-import threading
-import time
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from email.utils import formatdate
 from typing import Any, BinaryIO, cast
 
+from cloudml.mocks.http.listening import Address, Listener
 from cloudml.mocks.http.reading import BadRequest, environ_of, read_head
-
-log = logging.getLogger(__name__)
 
 IDLE = 120.0
 """Seconds (real) that a connection may wait for its next request."""
-_PATIENCE = 3.0
-"""Seconds (real) that requests under way have to end when the server stops."""
 
 DROP = "cloudml.mock.drop"
 """A key of the environ: calling its value makes the server close the connection instead of answering."""
@@ -33,108 +26,58 @@ _BODILESS = frozenset({204, 304})
 _HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "date", "server"})
 
 
-class Server:
-    """`start` answers in background threads until `stop`. Raises OSError when the port cannot be had."""
+class Server(Listener):
+    """Answers by a WSGI application. `start` answers in background threads until `stop`.
+
+    Raises OSError when the port cannot be had.
+    """
 
     def __init__(self, app: WsgiApp, port: int = 0) -> None:
+        super().__init__(port)
         self._app = app
-        self._open: set[socket.socket] = set()
-        self._lock = threading.Lock()
-        self._closing = False
-        self._threads: set[threading.Thread] = set()
-        self._listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        try:
-            self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            self._listener.bind(("127.0.0.1", port))
-            self._listener.listen(1024)
-        except BaseException:
-            self._listener.close()
-            raise
-        self.port: int = self._listener.getsockname()[1]
-        self._thread = threading.Thread(target=self._accept, name="mock-server", daemon=True)
 
-    def start(self) -> None:
-        """Begin to answer."""
-        self._thread.start()
+    def serve(self, connection: socket.socket, address: Address) -> None:
+        """Answer a connection's requests."""
+        converse(self._app, connection, address, self)
 
-    def stop(self) -> None:
-        """Take no connection any more, and break off the open ones."""
-        with self._lock:
-            self._closing = True
-            for connection in self._open:
-                with suppress(OSError):
-                    connection.shutdown(socket.SHUT_RDWR)
-            threads = list(self._threads)
-        # A listening socket wakes its `accept` only when it is shut down.
-        with suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        if self._thread.is_alive():
-            self._thread.join(timeout=5)
-        self._listener.close()
-        limit = time.monotonic() + _PATIENCE
-        for thread in threads:
-            if thread is not threading.current_thread():
-                thread.join(timeout=max(0.0, limit - time.monotonic()))
 
-    def _accept(self) -> None:
-        while True:
-            try:
-                connection, address = self._listener.accept()
-            except OSError:
-                return
-            thread = threading.Thread(target=self._serve, args=(connection, address), name="mock-http", daemon=True)
-            if not self._enter(connection, thread):
-                connection.close()
-                return
-            thread.start()
+def converse(app: WsgiApp, connection: socket.socket, address: Address, listener: Listener) -> None:
+    """Answer a connection's requests, one after the other, until it or the listener ends."""
+    connection.settimeout(IDLE)
+    with io.BufferedReader(socket.SocketIO(connection, "r"), 65536) as buffered:
+        stream = cast("BinaryIO", buffered)
+        while not listener.closing and _one(app, connection, stream, address, listener.port):
+            pass
 
-    def _enter(self, connection: socket.socket, thread: threading.Thread) -> bool:
-        with self._lock:
-            if not self._closing:
-                self._open.add(connection)
-                self._threads.add(thread)
-            return not self._closing
 
-    def _serve(self, connection: socket.socket, address: tuple[str, int]) -> None:
-        try:
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            connection.settimeout(IDLE)
-            with io.BufferedReader(socket.SocketIO(connection, "r"), 65536) as stream:
-                while not self._closing and self._one(connection, cast("BinaryIO", stream), address):
-                    pass
-        except (OSError, ValueError):
-            log.debug("a connection broke off")
-        finally:
-            with self._lock:
-                self._open.discard(connection)
-                self._threads.discard(threading.current_thread())
-            with suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-            connection.close()
-
-    def _one(self, connection: socket.socket, stream: BinaryIO, address: tuple[str, int]) -> bool:
-        """Answer one request; whether the connection stays."""
-        try:
-            head = read_head(stream)
-            if head is None:
-                return False
-            if head.expects_continue:
-                connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
-            environ = environ_of(head, stream, address, self.port)
-        except BadRequest as problem:
-            text = problem.reason.encode()
-            lines = f"HTTP/1.1 {problem.status} {problem.title}\r\nContent-Type: text/plain\r\n"
-            connection.sendall(f"{lines}Content-Length: {len(text)}\r\nConnection: close\r\n\r\n".encode() + text)
+def _one(app: WsgiApp, connection: socket.socket, stream: BinaryIO, address: Address, port: int) -> bool:
+    """Answer one request; whether the connection stays."""
+    try:
+        head = read_head(stream)
+        if head is None:
             return False
-        answer = _Answer(connection, head.method, head.keep_alive)
-        environ[DROP] = answer.drop
-        chunks = self._app(environ, answer.start)
-        try:
-            return answer.send(chunks)
-        finally:
-            close = getattr(chunks, "close", None)
-            if close is not None:
-                close()
+        if head.expects_continue:
+            connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+        environ = environ_of(head, stream, address, port)
+    except BadRequest as problem:
+        connection.sendall(plain(problem.status, problem.title, problem.reason))
+        return False
+    answer = _Answer(connection, head.method, head.keep_alive)
+    environ[DROP] = answer.drop
+    chunks = app(environ, answer.start)
+    try:
+        return answer.send(chunks)
+    finally:
+        close = getattr(chunks, "close", None)
+        if close is not None:
+            close()
+
+
+def plain(status: int, title: str, reason: str) -> bytes:
+    """An answer of plain text, after which the connection is closed."""
+    text = reason.encode()
+    lines = f"HTTP/1.1 {status} {title}\r\nContent-Type: text/plain; charset=utf-8\r\n"
+    return f"{lines}Content-Length: {len(text)}\r\nConnection: close\r\n\r\n".encode() + text
 
 
 class _Answer:

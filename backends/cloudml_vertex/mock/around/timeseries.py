@@ -73,7 +73,6 @@ def list_time_series(call: Call) -> Document:
 
 
 @rpc("QueryService.QueryTimeSeries")
-@rpc("MetricService.QueryTimeSeries")
 def query_time_series(call: Call) -> Document:
     """MQL is a language of its own."""
     raise not_executed("The Monitoring Query Language", "use ListTimeSeries with filter and aggregation")

@@ -42,6 +42,12 @@ SWITCHES = (
         "Endpoint.dedicated_endpoint_enabled: requests to the shared DNS are not possible, which will be removed soon",
     ),
     Switch(
+        "default-health-route",
+        ("deployed-model", "predict"),
+        "the health route of a container without one: /v1/endpoints/E/deployedModels/D, or the same with :predict",
+        "custom container requirements say the first, ModelContainerSpec.health_route says the second",
+    ),
+    Switch(
         "invalid-container-response",
         ("internal", "invalid-argument", "failed-precondition"),
         "the code of Predict when a container answers 200 with something other than {predictions: [...]}",
@@ -66,6 +72,12 @@ SWITCHES = (
         "BatchPredictionJob says only that it may finish early when a significant portion fails",
     ),
     Switch(
+        "csv-predictions",
+        ("refuse", "write"),
+        "predictions_format csv of a model with a custom container: refused, or a column of predictions",
+        "BatchPredictionJob describes csv; the supported_output_storage_formats of such models are jsonl and bigquery",
+    ),
+    Switch(
         "job-timeout",
         ("cancelled", "failed", "expired"),
         "the state of a custom job that reaches scheduling.timeout",
@@ -80,7 +92,7 @@ SWITCHES = (
     Switch(
         "cancel-of-ended-job",
         ("failed-precondition", "ignore"),
-        "CancelCustomJob and CancelHyperparameterTuningJob of a job that has ended: refused, or nothing happens",
+        "Cancel of a custom, tuning or batch prediction job that has ended: refused, or nothing happens",
         "JobService says that cancellation is best effort, and no code",
     ),
     Switch(

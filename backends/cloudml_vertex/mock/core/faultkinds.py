@@ -36,4 +36,5 @@ KINDS = table(
     )
 )
 """Subjects: RPCs by method and by service ("DeployModel", "EndpointService.DeployModel"), long-running ones also by the
-resource's name; jobs as "CustomJob/DISPLAY NAME" and, of a pipeline, "task/TASK NAME"; endpoints by display name."""
+resource's name; jobs as "CustomJob/DISPLAY NAME" or "BatchPredictionJob/DISPLAY NAME" and, of a pipeline, "task/TASK
+NAME"; endpoints by display name."""

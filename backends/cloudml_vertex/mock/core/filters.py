@@ -37,13 +37,18 @@ class _Token:
     text: str
 
 
-def wanted(filter_: str, fields: Mapping[str, Field]) -> Callable[[Document], bool]:
+def wanted(
+    filter_: str, fields: Mapping[str, Field], operators: Mapping[str, str] | None = None
+) -> Callable[[Document], bool]:
     """A test of documents. `fields`: what may be filtered by, each a path in the document or a function of it; a field
-    that holds a map may be followed by a key. Raises INVALID_ARGUMENT."""
+    that holds a map may be followed by a key. `operators`: what a field has ("= !="), where it has not all of them.
+    Raises INVALID_ARGUMENT."""
     if not filter_.strip():
         return lambda row: True
     test, used = _parsed(filter_)
-    for name in used:
+    for name, operator in used:
+        if operator not in (operators or {}).get(name, operator).split():
+            raise invalid(f"Invalid filter {filter_!r}: the field {name!r} does not support {operator}.")
         if name not in fields and name.partition(".")[0] not in fields:
             known = ", ".join(sorted(fields))
             raise invalid(f"Invalid filter {filter_!r}: unknown field {name!r}; it may be one of: {known}.")
@@ -74,7 +79,7 @@ def at(value: Any, path: str) -> Any:
 
 
 @lru_cache(maxsize=256)
-def _parsed(text: str) -> tuple[Test, frozenset[str]]:
+def _parsed(text: str) -> tuple[Test, frozenset[tuple[str, str]]]:
     if len(text) > _LONGEST:
         raise invalid(f"Invalid filter: it is longer than {_LONGEST} characters.")
     parser = _Parser(text)
@@ -88,7 +93,7 @@ class _Parser:
         self._text = text
         self._tokens = self._split()
         self._at = 0
-        self.fields: set[str] = set()
+        self.fields: set[tuple[str, str]] = set()
 
     def _split(self) -> list[_Token]:
         found, at_ = [], 0
@@ -162,10 +167,10 @@ class _Parser:
         name = self._take("word", "a field").text.replace('"', "")
         operator = self._take("op", f"an operator after {name!r}").text
         value = self._argument(name)
+        self.fields.add((name, operator))
         if operator == ":" and value == "*":
-            self.fields.add(name)
-            return lambda read: read(name) not in (MISSING, None, "", [], {})
-        self.fields.add(name)
+            absent: tuple[Any, ...] = (MISSING, None, [], {}) if "." in name else (MISSING, None, "", [], {})
+            return lambda read: read(name) not in absent  # the value of a map's key may be empty
         compare = _OPERATORS[operator]
         return lambda read: compare(read(name), value)
 

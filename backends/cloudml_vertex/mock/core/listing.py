@@ -24,6 +24,7 @@ def listed(
     key: str,
     *,
     filters: Mapping[str, Field] | None = None,
+    operators: Mapping[str, str] | None = None,
     order: Mapping[str, Field] | None = None,
     default_order: str = "create_time desc",
     size: int = PAGE,
@@ -31,9 +32,10 @@ def listed(
     """The response of a List request: `{key: [...], "next_page_token": ...}`.
 
     Reads `filter`, `order_by`, `page_size` (0: `size`; more than 1,000 counts as 1,000), `page_token` and `read_mask`.
-    `filters` and `order`: the fields that may be named there, paths or functions of a row. Raises INVALID_ARGUMENT.
+    `filters` and `order`: the fields that may be named there, paths or functions of a row; `operators` of a field that
+    does not have all of them. Raises INVALID_ARGUMENT.
     """
-    wanted = filtering.wanted(str(call.params.get("filter", "")), filters or {})
+    wanted = filtering.wanted(str(call.params.get("filter", "")), filters or {}, operators)
     found = [row for row in rows if wanted(row)]
     known = order if order is not None else {"create_time": "create_time", "update_time": "update_time"}
     found = _sorted(found, str(call.params.get("order_by") or default_order), {**known})

@@ -62,11 +62,11 @@ def begin(
         "_work": list(work),
         "_response": "" if response in {"", "Empty"} else f"{_PREFIX}{version}.{response}",
     }
-    world.table(KIND, call.scope).put(name, document)
     fault = world.faults.strike("lro", call.rpc, call.rpc.partition(".")[2], on)
     kind = fault.kind if fault is not None else ""
     if kind:
         document["_fault"] = kind
+    world.table(KIND, call.scope).put(name, document)
     if kind == "operation-slow" and fault is not None:
         world.clock.call_in(fault.seconds or 60.0, lambda: _submit(world, call.scope, name), name)
     elif kind != "operation-hang":
@@ -116,11 +116,11 @@ def _run(world: World, scope: Scope, name: str) -> None:
         fault = document.get("_fault", "")
     try:
         response = _failing() if fault == "operation-fails" else _works(world)[kind](world, name, arguments)
-    except GoogleError as error:
-        _end(world, scope, name, {"error": error.status()})
-        return
     except Exception as error:
         if world.closing.is_set():  # what failed may have failed for that: it is done again at the next start
+            return
+        if isinstance(error, GoogleError):
+            _end(world, scope, name, {"error": error.status()})
             return
         log.exception("the operation %s failed inside the mock", name)
         _end(world, scope, name, {"error": internal(f"{type(error).__name__}: {error}").status()})

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 from cloudml_vertex.mock.core.errors import invalid
 
-_STAMP = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{1,9})?(Z|[+-]\d\d:\d\d)")
+_STAMP = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{1,9})?(Z|[+-]\d\d:?\d\d)")
+"""Google's own logging client writes its filters with `+0000`, which Cloud Logging takes."""
 _DURATION = re.compile(r"(-?\d{1,12}(?:\.\d{1,9})?)s")
 
 

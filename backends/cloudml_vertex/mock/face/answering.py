@@ -53,14 +53,20 @@ def answer(
     principal: str = "",
     http: Mapping[str, str] | None = None,
     stream: Iterator[Document] | None = None,
+    headers: dict[str, str] | None = None,
 ) -> Any:
-    """The response's message, or an iterator of messages where the RPC streams. Raises GoogleError, Lost."""
+    """The response's message, or an iterator of messages where the RPC streams. Raises GoogleError, Lost.
+
+    `headers` gets what is to be told beside the message (a document's `_headers`).
+    """
     lost = bool(world.faults.rules()) and _strike(world, method)
     result = serve(world, method.rpc, message, method.version, principal=principal, http=http, stream=stream)
     if lost:
         raise Lost
     if method.server_streaming:
         return (_message(one, method) for one in result)
+    if headers is not None and result:
+        headers.update(result.get("_headers", {}))
     if world.faults.rules():
         result = _fresh(world, method, result)
     return _message(result or {}, method)

@@ -19,6 +19,7 @@ from cloudml_vertex.mock import storage
 from cloudml_vertex.mock.core import catalog, wire
 from cloudml_vertex.mock.core.errors import GoogleError, internal, invalid, unimplemented
 from cloudml_vertex.mock.face.answering import Gate, Lost, answer
+from cloudml_vertex.mock.face.proxy import TUNNEL
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +28,8 @@ _SYSTEM = frozenset(
     {"alt", "$alt", "key", "prettyPrint", "fields", "access_token", "callback", "quotaUser", "uploadType"}
 )
 """System parameters of Google's APIs: not of the request's message."""
-Reply = tuple[int, str, bytes]
+Reply = tuple[int, str, bytes, dict[str, str]]
+"""Status, media type, body, and further headers."""
 
 
 class Application:
@@ -39,14 +41,15 @@ class Application:
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         path = str(environ.get("RAW_URI", "/")).partition("?")[0]
-        refused = stranger(environ)
+        refused = _stranger(environ)
         if not refused and path.startswith(storage.PREFIXES):
             return storage.app(self._gate.world())(environ, start_response)
         if refused:
-            status, kind, data = _refusal(GoogleError("PERMISSION_DENIED", refused))
+            status, kind, data, more = _refusal(GoogleError("PERMISSION_DENIED", refused))
         else:
-            status, kind, data = self._caught(environ, path)
-        start_response(f"{status} {_title(status)}", [("Content-Type", kind), ("Content-Length", str(len(data)))])
+            status, kind, data, more = self._caught(environ, path)
+        headers = [("Content-Type", kind), ("Content-Length", str(len(data))), *more.items()]
+        start_response(f"{status} {_title(status)}", headers)
         return [data]
 
     def _caught(self, environ: dict[str, Any], path: str) -> Reply:
@@ -65,10 +68,10 @@ class Application:
         verb, body = environ["REQUEST_METHOD"], environ["wsgi.input"].read()
         if path == "/" or path.startswith(control.PREFIX):
             document, status = control.answer(self._subject, self._gate.world(), verb, path, body)
-            return status, "application/json", json.dumps(document).encode()
+            return status, "application/json", json.dumps(document).encode(), {}
         if path == "/token" and verb == "POST":
             token = {"access_token": "mock", "expires_in": 3600, "token_type": "Bearer"}
-            return 200, "application/json", json.dumps(token).encode()
+            return 200, "application/json", json.dumps(token).encode(), {}
         found = catalog.route(verb, path)
         if found is None:
             raise GoogleError("NOT_FOUND", f"The requested URL {path} was not found on this server.")
@@ -79,8 +82,18 @@ class Application:
         headers = {
             key[5:].lower().replace("_", "-"): str(value) for key, value in environ.items() if key[:5] == "HTTP_"
         }
-        result = answer(self._gate.world(), method, message, http=headers)
-        return _reply(method, result, "enum-encoding=int" in str(environ.get("QUERY_STRING", "")))
+        told: dict[str, str] = {}
+        result = answer(self._gate.world(), method, message, http=headers, headers=told)
+        return *_reply(method, result, "enum-encoding=int" in str(environ.get("QUERY_STRING", ""))), told
+
+
+def _stranger(environ: dict[str, Any]) -> str:
+    """Why a request is refused, if it is: in a tunnel it must be for the host that the tunnel was asked for."""
+    if TUNNEL not in environ:
+        return stranger(environ)
+    if str(environ.get("HTTP_HOST", "")).lower().removesuffix(":443") == environ[TUNNEL]:
+        return stranger({**environ, "HTTP_HOST": "localhost"})
+    return f"The request is not for the tunnel's host, {environ[TUNNEL]}."
 
 
 def _title(status: int) -> str:
@@ -155,11 +168,16 @@ def _put(document: dict[str, Any], kind: Any, path: list[str], value: str) -> No
         document[field.name] = given
 
 
-def _reply(method: catalog.Method, result: Any, numbers: bool) -> Reply:
+def _reply(method: catalog.Method, result: Any, numbers: bool) -> tuple[int, str, bytes]:
+    raw = method.response.DESCRIPTOR.full_name == "google.api.HttpBody"
+    if method.server_streaming and raw:
+        # The container's own bytes, as they are: no messages around its parts.
+        parts = list(result)
+        return 200, parts[0].content_type if parts else "application/json", b"".join(part.data for part in parts)
     if method.server_streaming:
         texts = [_text(message, numbers) for message in result]
         return 200, "application/json", f"[{','.join(texts)}]".encode()
-    if method.response.DESCRIPTOR.full_name == "google.api.HttpBody":
+    if raw:
         return 200, result.content_type or "application/json", bytes(result.data)
     return 200, "application/json; charset=UTF-8", _text(result, numbers).encode()
 
@@ -172,4 +190,4 @@ def _refusal(error: GoogleError) -> Reply:
     inner: dict[str, Any] = {"code": error.http, "message": error.message, "status": error.code}
     if error.details:
         inner["details"] = list(error.details)
-    return error.http, "application/json; charset=UTF-8", json.dumps({"error": inner}).encode()
+    return error.http, "application/json; charset=UTF-8", json.dumps({"error": inner}).encode(), {}

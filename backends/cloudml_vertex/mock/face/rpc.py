@@ -1,4 +1,4 @@
-"""The gRPC front: one generic handler over the catalogue, in the clear and with a certificate of its own."""
+"""The gRPC front, in the clear: one generic handler over the catalogue."""
 
 from __future__ import annotations
 
@@ -23,16 +23,14 @@ _DETAILS = error_details_pb2.DESCRIPTOR
 
 
 class GrpcServer:
-    """`port` in the clear and `tls_port` with the certificate. Raises OSError when a port cannot be had."""
+    """Answers at `port`. Raises OSError when it cannot be had."""
 
-    def __init__(self, gate: Gate, key: bytes, certificate: bytes, port: int = 0) -> None:
+    def __init__(self, gate: Gate, port: int = 0) -> None:
         options = (("grpc.max_receive_message_length", _MESSAGE), ("grpc.so_reuseport", 0))
         pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="mock-grpc")
         self._server = grpc.server(pool, handlers=(_Handler(gate),), options=options)
-        credentials = grpc.ssl_server_credentials([(key, certificate)])
         try:
             self.port: int = self._server.add_insecure_port(f"127.0.0.1:{port}")
-            self.tls_port: int = self._server.add_secure_port("127.0.0.1:0", credentials)
         except RuntimeError as error:
             raise OSError(str(error)) from error
 
@@ -103,7 +101,11 @@ class _Rpc:
             first = next(request, None)
             stream = (wire.document(message) for message in request)
             request = first if first is not None else self._method.request()
-        return answer(self._gate.world(), self._method, request, http=headers, stream=stream)
+        told: dict[str, str] = {}
+        result = answer(self._gate.world(), self._method, request, http=headers, stream=stream, headers=told)
+        if told:
+            context.send_initial_metadata([(key.lower(), value) for key, value in told.items()])
+        return result
 
 
 def _abort(context: Any, error: GoogleError) -> NoReturn:

@@ -13,15 +13,16 @@ from cloudml_vertex.mock.core.errors import (
     invalid,
     not_executed,
     not_found,
-    resource_exhausted,
 )
 from cloudml_vertex.mock.core.operations import Call, rpc
 from cloudml_vertex.mock.core.world import World
-from cloudml_vertex.mock.hosting import machines, pools, rolling, rows, splits
+from cloudml_vertex.mock.hosting import machines, pools, quota, rolling, rows, server, splits
 from cloudml_vertex.mock.hosting.fleet import fleet
 
 Document = dict[str, Any]
 _ID = re.compile(r"[0-9]{1,10}")
+_NEVER = {"operation-hang", "operation-fails"}
+"""Faults of operations with which nothing happens: what they would deploy is not on its way."""
 _KEPT = (
     "dedicated_resources",
     "shared_resources",
@@ -53,11 +54,16 @@ def deploy_model(call: Call) -> Document:
     identifier = _identifier(world, endpoint, given.get("id", ""))
     labels.display_name(given.get("display_name"), "deployed_model.display_name", required=False)
     row = _row(call, given, model, identifier)
-    _quota(world, name, row)
+    if "dedicated_resources" in row:
+        quota.check(world, rows.scope_of(name), row["dedicated_resources"])
     work = {"endpoint": name, "row": row, "serving": _serving(row, model), "split": split}
     metadata, response = "DeployModelOperationMetadata", "DeployModelResponse"
-    extra = {"deployment_stage": "STARTING_DEPLOYMENT"} if call.version == "v1" else None
-    return lro.begin(call, on=name, metadata=metadata, response=response, work=("endpoint.deploy", work), extra=extra)
+    extra = {"deployment_stage": "STARTING_DEPLOYMENT"}
+    begun = lro.begin(call, on=name, metadata=metadata, response=response, work=("endpoint.deploy", work), extra=extra)
+    if begun.get("_fault") not in _NEVER:
+        endpoint["_deploying"][identifier] = row
+        rows.keep(world, endpoint, touch=False)
+    return begun
 
 
 def _model(call: Call, given: Document) -> Document:
@@ -117,35 +123,13 @@ def _row(call: Call, given: Document, model: Document, identifier: str) -> Docum
 
 def _serving(row: Document, model: Document) -> Document:
     machine = (row.get("dedicated_resources") or {}).get("machine_spec", {})
-    variables = {
-        "AIP_PROJECT_NUMBER": row["model"].split("/")[1],
-        "AIP_MACHINE_TYPE": machine.get("machine_type", ""),
-        "AIP_ACCELERATOR_TYPE": machine.get("accelerator_type", ""),
-        "AIP_MODEL_NAME": names.id_of(row["model"]),
-        "AIP_VERSION_NAME": row["model_version_id"],
-    }
     return {
         "spec": model["container_spec"],
         "artifacts": model["_artifacts"],
-        "variables": {key: value for key, value in variables.items() if value},
+        "variables": server.variables(row["model"], row["model_version_id"], machine),
         "logging": row["enable_container_logging"],
         "model_display_name": model["display_name"],
     }
-
-
-def _quota(world: World, name: str, row: Document) -> None:
-    """Raises RESOURCE_EXHAUSTED when the location would have too many virtual CPUs (switch `serving-cpus-quota`)."""
-    limit = world.switches["serving-cpus-quota"]
-    if limit == "none" or "dedicated_resources" not in row:
-        return
-    held = [
-        one
-        for endpoint in world.table(rows.KIND, rows.scope_of(name))
-        for one in (*endpoint.get("deployed_models", []), *endpoint["_deploying"].values())
-    ]
-    used = sum(machines.cpus(one["dedicated_resources"]) for one in held if "dedicated_resources" in one)
-    if used + machines.cpus(row["dedicated_resources"]) > int(limit):
-        raise resource_exhausted("The following quotas are exceeded: CustomModelServingCPUsPerProjectPerRegion")
 
 
 def _deploy(world: World, operation: str, args: Document) -> Document:
@@ -167,6 +151,8 @@ def _deploy(world: World, operation: str, args: Document) -> Document:
             lro.report(world, scope, operation, deployment_stage="SUCCESSFULLY_DEPLOYED")
     except BaseException:
         room.stop(name, identifier)
+        if world.closing.is_set():  # the mock goes down with all containers: it is deployed at the next start
+            raise
         with world.lock:
             _forget(world, name, identifier)
             lro.report(world, scope, operation, deployment_stage="FAILED_TO_DEPLOY")
@@ -186,7 +172,6 @@ def _enter(world: World, name: str, row: Document, serving: Document, split: Doc
     count = pools.replicas(world, row)
     status = {"available_replica_count": count, "last_update_time": world.stamp()}
     made = {**row, "create_time": world.stamp(), "status": status}
-    del endpoint["_deploying"][row["id"]]
     if row.get("rollout_options"):
         rolling.finish(world, endpoint, made)
     else:
@@ -194,7 +179,8 @@ def _enter(world: World, name: str, row: Document, serving: Document, split: Doc
             found = splits.named(split, row["id"])
             splits.check(found, [*rows.ids(endpoint), row["id"]])
             endpoint["traffic_split"] = found
-        endpoint.setdefault("deployed_models", []).append(made)
+        endpoint["deployed_models"] = [*endpoint.get("deployed_models", []), made]
+    endpoint["_deploying"].pop(row["id"], None)
     endpoint["_serving"][row["id"]] = serving
     rows.keep(world, endpoint)
     return made

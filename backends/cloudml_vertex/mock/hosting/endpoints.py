@@ -33,6 +33,8 @@ _KEPT = (
     "client_connection_config",
     "predict_request_response_logging_config",
 )
+_OTHER = (*_UPDATABLE, "encryption_spec", "dedicated_endpoint_enabled")
+"""What UpdateEndpointLongRunning may bring, but not change; output-only fields are ignored, as everywhere."""
 _REFUSED = {
     "network": "A private endpoint (network)",
     "enable_private_service_connect": "Private Service Connect",
@@ -40,6 +42,11 @@ _REFUSED = {
     "private_model_server_enabled": "private_model_server_enabled",
     "gen_ai_advanced_features_config": "gen_ai_advanced_features_config",
 }
+_OPERATORS = {
+    **dict.fromkeys(("endpoint", "display_name", "displayName"), "= !="),
+    **dict.fromkeys(("base_model_name", "baseModelName"), "="),
+}
+"""Docstring of ListEndpointsRequest.filter."""
 _ORDER = {"display_name": "display_name", "create_time": "create_time", "update_time": "update_time"}
 
 
@@ -82,7 +89,7 @@ def _create(world: World, operation: str, args: Document) -> Document:
 @rpc("EndpointService.GetEndpoint")
 def get_endpoint(call: Call) -> Document:
     """One endpoint."""
-    return rows.find(call.world, call.name)
+    return dict(rows.find(call.world, call.name))
 
 
 @rpc("EndpointService.ListEndpoints")
@@ -96,7 +103,8 @@ def list_endpoints(call: Call) -> Document:
         "base_model_name": lambda row: "",
         "baseModelName": lambda row: "",
     }
-    return listed(call, call.table(rows.KIND), "endpoints", filters=filters, order=_ORDER)
+    found = [dict(row) for row in call.table(rows.KIND)]
+    return listed(call, found, "endpoints", filters=filters, operators=_OPERATORS, order=_ORDER)
 
 
 @rpc("EndpointService.UpdateEndpoint", executes="a new traffic split holds at once")
@@ -109,7 +117,7 @@ def update_endpoint(call: Call) -> Document:
     _check(changed)
     splits.check(changed.get("traffic_split", {}), rows.ids(endpoint))
     requestlog.resolve(world, changed)
-    return rows.keep(world, changed)
+    return dict(rows.keep(world, changed))
 
 
 @rpc("EndpointService.UpdateEndpointLongRunning")
@@ -118,7 +126,7 @@ def update_endpoint_long_running(call: Call) -> Document:
     patch = call.params["endpoint"]
     endpoint = rows.find(call.world, call.name)
     etags.check(call.world, endpoint, patch.get("etag"))
-    other = [key for key in patch if key not in {"name", "etag", "display_name", "client_connection_config"}]
+    other = [key for key in _OTHER if key in patch and patch[key] != endpoint.get(key)]
     if other or "client_connection_config" not in patch:
         raise invalid("Only client_connection_config can be updated by UpdateEndpointLongRunning.")
     _check({**endpoint, "client_connection_config": patch["client_connection_config"]})

@@ -58,7 +58,7 @@ class Fleet:
             before = self._servers.pop((endpoint, identifier), None)
         if before is not None:
             before.stop()
-        server.start(self._patience(serving))
+        server.start(self.patience_for(serving["spec"]))
         if kind == "out-of-memory":
             server.stop()
             raise out_of_memory(self.world, scope)
@@ -101,15 +101,17 @@ class Fleet:
                 count,
             )
 
-    def _patience(self, serving: Document) -> float:
+    def patience_for(self, spec: Document) -> float:
+        """Real seconds that a container is given to become healthy."""
         if self.patience is not None:
             return self.patience
-        limit = serving["spec"].get("deployment_timeout")
+        limit = spec.get("deployment_timeout")
         return duration(limit) if limit else PATIENCE
 
     def _new(self, endpoint: str, identifier: str, serving: Document) -> ModelServer:
         endpoint_id = names.id_of(endpoint)
         what = plan(
+            self.world,
             f"{endpoint_id}/{identifier}",
             serving["spec"],
             serving["artifacts"],

@@ -50,7 +50,10 @@ _FIXED = {
     "a3-highgpu-2g": 52,
     "a3-highgpu-4g": 104,
     "a3-highgpu-8g": 208,
+    "a3-edgegpu-8g": 208,
     "a3-megagpu-8g": 208,
+    "a3-ultragpu-8g": 224,
+    "a4-highgpu-8g": 224,
     "ct5lp-hightpu-1t": 24,
     "ct5lp-hightpu-4t": 112,
     "ct5lp-hightpu-8t": 224,
@@ -62,7 +65,8 @@ _FAMILY_GPUS = {
     "n1": _N1_GPUS,
     "g2": frozenset({"NVIDIA_L4"}),
     "a2": frozenset({"NVIDIA_TESLA_A100", "NVIDIA_A100_80GB"}),
-    "a3": frozenset({"NVIDIA_H100_80GB", "NVIDIA_H100_MEGA_80GB"}),
+    "a3": frozenset({"NVIDIA_H100_80GB", "NVIDIA_H100_MEGA_80GB", "NVIDIA_H200_141GB"}),
+    "a4": frozenset({"NVIDIA_B200"}),
     "ct5lp": frozenset({"TPU_V5_LITEPOD"}),
 }
 _METRICS = tuple(

@@ -10,14 +10,14 @@ from typing import Any
 
 from cloudml.mocks.store import Scope
 from cloudml_vertex.mock.core import lro, masks, names
-from cloudml_vertex.mock.core.errors import already_exists, failed_precondition, not_found
+from cloudml_vertex.mock.core.errors import already_exists, failed_precondition, invalid, not_found
 from cloudml_vertex.mock.core.listing import listed, page
 from cloudml_vertex.mock.core.operations import Call, rpc
 from cloudml_vertex.mock.core.world import World
-from cloudml_vertex.mock.hosting import machines, rows
+from cloudml_vertex.mock.hosting import machines, quota, rows
 
 Document = dict[str, Any]
-KIND = "DeploymentResourcePool"
+KIND = rows.POOL
 _PATTERN = "projects/*/locations/*/deploymentResourcePools/*"
 _ID = re.compile(r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _KEPT = ("dedicated_resources", "encryption_spec", "service_account", "disable_container_logging")
@@ -53,6 +53,7 @@ def create_pool(call: Call) -> Document:
     name = names.child(call.parent, "deploymentResourcePools", wanted)
     if name in call.table(KIND):
         raise already_exists(f"The pool {name!r} exists already.")
+    quota.check(call.world, call.scope, given["dedicated_resources"])
     work = {"name": name, "pool": {key: given[key] for key in _KEPT if key in given}}
     metadata = "CreateDeploymentResourcePoolOperationMetadata"
     return lro.begin(call, on=name, metadata=metadata, response=KIND, work=("pool.create", work))
@@ -74,8 +75,12 @@ def list_pools(call: Call) -> Document:
 def update_pool(call: Call) -> Document:
     """Begin to change how far a pool scales."""
     patch = call.params["deployment_resource_pool"]
-    changed = masks.apply(find(call.world, call.name), patch, call.params["update_mask"], _UPDATABLE)
+    pool, paths = find(call.world, call.name), call.params["update_mask"]
+    if "*" in paths:
+        raise invalid(f"update_mask: name single fields: {', '.join(_UPDATABLE)}.")
+    changed = masks.apply(pool, patch, paths, _UPDATABLE)
     machines.check_dedicated(changed["dedicated_resources"], "dedicated_resources", call.version)
+    quota.check(call.world, call.scope, changed["dedicated_resources"], pool["dedicated_resources"])
     work = {"name": call.name, "resources": changed["dedicated_resources"]}
     metadata = "UpdateDeploymentResourcePoolOperationMetadata"
     return lro.begin(call, on=call.name, metadata=metadata, response=KIND, work=("pool.update", work))

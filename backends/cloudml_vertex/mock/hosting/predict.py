@@ -60,6 +60,11 @@ class Leased:
     number: int
     seconds: float
 
+    def end(self) -> None:
+        """The request has ended."""
+        if self.server is not None:
+            self.server.leave()
+
 
 @rpc("PredictionService.Predict", executes="the container of a deployed model answers", locked=False)
 def predict(call: Call) -> Document:
@@ -71,7 +76,10 @@ def predict(call: Call) -> Document:
     data = json.dumps(body).encode()
     leased = lease(call, len(data))
     outcome = Outcome(leased.endpoint, leased.row, leased.number, len(body["instances"]), began)
-    reply = _ask(call.world, leased, outcome, data, {"Content-Type": "application/json"})
+    try:
+        reply = _ask(call.world, leased, outcome, data, {"Content-Type": "application/json"})
+    finally:
+        leased.end()
     try:
         answer = _predictions(call.world, reply)
     except GoogleError as error:
@@ -95,7 +103,10 @@ def raw_predict(call: Call) -> Document:
     data, headers = _raw(call)
     leased = lease(call, len(data))
     outcome = Outcome(leased.endpoint, leased.row, leased.number, 1, began)
-    reply = _ask(call.world, leased, outcome, data, headers)
+    try:
+        reply = _ask(call.world, leased, outcome, data, headers)
+    finally:
+        leased.end()
     count(call.world, outcome, 200, raw=(data, reply.body))
     body = base64.b64encode(reply.body).decode()
     return {"content_type": reply.media, "data": body, "_headers": _google(leased)}
@@ -109,6 +120,7 @@ def stream_raw_predict(call: Call) -> Iterator[Document]:
     leased = lease(call, len(data))
     outcome = Outcome(leased.endpoint, leased.row, leased.number, 1, began)
     stack = ExitStack()
+    stack.callback(leased.end)
     try:
         response = _opened(call.world, leased, outcome, data, headers, stack)
     except BaseException:
@@ -168,7 +180,7 @@ for _method in (
 
 
 def lease(call: Call, size: int) -> Leased:
-    """Choose the deployed model for a request of so many bytes. Raises GoogleError."""
+    """Choose the deployed model for a request of so many bytes; `Leased.end` must follow. Raises GoogleError."""
     world = call.world
     with world.lock:
         endpoint = rows.find(world, names.canonical(world, call.params["endpoint"]))
@@ -188,7 +200,10 @@ def lease(call: Call, size: int) -> Leased:
         limit = (endpoint.get("client_connection_config") or {}).get("inference_timeout")
         seconds = duration(limit) if limit else INFERENCE_SECONDS
         serving = endpoint["_serving"].get(identifier, {})
-        return Leased(endpoint, row, serving, room.server(endpoint["name"], identifier), number, seconds)
+        server = room.server(endpoint["name"], identifier)
+        if server is not None:  # under the lock: what undeploys it afterwards waits for this request
+            server.enter()
+        return Leased(endpoint, row, serving, server, number, seconds)
 
 
 def _check_host(call: Call, endpoint: Document) -> None:
@@ -228,10 +243,10 @@ def _unreachable(world: World, outcome: Outcome, error: Unreachable) -> GoogleEr
 def _refused(world: World, outcome: Outcome, status: int, body: bytes) -> GoogleError:
     """A container's own error: its status, its text."""
     count(world, outcome, status)
-    return GoogleError(_code(status), body.decode("utf-8", "replace")[:4096] or f"HTTP status {status}")
+    return GoogleError(code_of(status), body.decode("utf-8", "replace")[:4096] or f"HTTP status {status}")
 
 
-def _code(status: int) -> str:
+def code_of(status: int) -> str:
     """The canonical code of an HTTP status (google/rpc/code.proto; the more general one where several have it)."""
     known = {number: code for code, (_, number) in reversed(CODES.items())}
     general = {400: "INVALID_ARGUMENT", 409: "ABORTED", 500: "INTERNAL"}
@@ -263,7 +278,9 @@ def _raw(call: Call) -> tuple[bytes, dict[str, str]]:
 
 
 def _google(leased: Leased) -> dict[str, str]:
+    """What PredictionService.RawPredict's documentation promises, and the model that answered."""
     return {
+        "X-Vertex-AI-Endpoint-Id": names.id_of(leased.endpoint["name"]),
         "X-Vertex-AI-Deployed-Model-Id": leased.row["id"],
         "X-Vertex-AI-Model": leased.row["model"],
         "X-Vertex-AI-Model-Version-Id": leased.row["model_version_id"],

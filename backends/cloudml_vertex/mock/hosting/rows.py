@@ -15,6 +15,7 @@ from cloudml_vertex.mock.core.world import World
 
 Document = dict[str, Any]
 KIND = "Endpoint"
+POOL = "DeploymentResourcePool"
 PATTERN = "projects/*/locations/*/endpoints/*"
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import http.client
 import re
 import shutil
+import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +21,7 @@ from cloudml.mocks.served import NotServing, Served
 from cloudml.mocks.store import Scope
 from cloudml.mocks.tail import Tail
 from cloudml.mocks.wire import Reply, Wire
-from cloudml_vertex.mock.core import container, logs
+from cloudml_vertex.mock.core import container, logs, names
 from cloudml_vertex.mock.core.errors import GoogleError, failed_precondition, invalid
 from cloudml_vertex.mock.core.world import World
 
@@ -27,6 +29,9 @@ Document = dict[str, Any]
 PORT = 8080
 HEALTH_SECONDS = 10.0
 STOP_SECONDS = 10.0
+DRAIN_SECONDS = 10.0
+"""Real seconds that requests on their way have to end before a container is stopped."""
+_LOOK = 0.2
 _KILLED = {-9, 137}
 _LOGS = "Model server logs can be found at https://console.cloud.google.com/logs/viewer?project={project}"
 _REFERENCE = re.compile(r"\$\$|\$\(([A-Za-z_][A-Za-z0-9_.-]*)\)")
@@ -58,12 +63,21 @@ class Plan:
 
 
 def plan(
-    name: str, spec: Document, artifacts: str, *, endpoint_id: str, deployed_id: str, extra: Mapping[str, str]
+    world: World,
+    name: str,
+    spec: Document,
+    artifacts: str,
+    *,
+    endpoint_id: str,
+    deployed_id: str,
+    extra: Mapping[str, str],
 ) -> Plan:
     """The plan of a container specification; routes default as ModelContainerSpec says."""
     default = f"/v1/endpoints/{endpoint_id}/deployedModels/{deployed_id}"
     predict = spec.get("predict_route") or f"{default}:predict"
-    health = spec.get("health_route") or (spec.get("health_probe") or {}).get("http_get", {}).get("path") or default
+    probed = (spec.get("health_probe") or {}).get("http_get", {}).get("path")
+    alone = f"{default}:predict" if world.switches["default-health-route"] == "predict" else default
+    health = spec.get("health_route") or probed or alone
     variables = {
         "AIP_MODE": "PREDICTION",
         "AIP_MODE_VERSION": "1.0.0",
@@ -77,6 +91,18 @@ def plan(
         **extra,
     }
     return Plan(name, spec, artifacts, variables, predict, health)
+
+
+def variables(model: str, version: str, machine: Document) -> dict[str, str]:
+    """What a container is told of its model (full name, "" for one that is not registered) and of its machine."""
+    found = {
+        "AIP_PROJECT_NUMBER": model.split("/")[1] if model else "",
+        "AIP_MACHINE_TYPE": machine.get("machine_type", ""),
+        "AIP_ACCELERATOR_TYPE": machine.get("accelerator_type", ""),
+        "AIP_MODEL_NAME": names.id_of(model),
+        "AIP_VERSION_NAME": version,
+    }
+    return {key: value for key, value in found.items() if value}
 
 
 def port(spec: Document) -> int:
@@ -116,6 +142,8 @@ class ModelServer:
         self._folder = folder
         self._env = environment(what.spec, what.variables)
         self._tail: Tail | None = None
+        self._busy = 0
+        self._idle = threading.Condition()
         self._served = Served(what.name, self._launch, what.health_route, world.closing, check_seconds=HEALTH_SECONDS)
 
     @property
@@ -157,8 +185,23 @@ class ModelServer:
             self.stop()
             raise
 
+    def enter(self) -> None:
+        """A request is on its way to it; `leave` must follow."""
+        with self._idle:
+            self._busy += 1
+
+    def leave(self) -> None:
+        """A request has ended."""
+        with self._idle:
+            self._busy -= 1
+            self._idle.notify_all()
+
     def stop(self) -> None:
-        """Stop it. May be called twice."""
+        """Stop it, once the requests on their way have ended. May be called twice."""
+        limit = time.monotonic() + DRAIN_SECONDS
+        with self._idle:
+            while self._busy and time.monotonic() < limit and not self._world.closing.is_set():
+                self._idle.wait(_LOOK)
         self._served.stop(STOP_SECONDS)
         if self._tail is not None:
             self._tail.stop()

@@ -8,7 +8,7 @@ from cloudml_vertex.mock.core import lro, masks, names
 from cloudml_vertex.mock.core.errors import failed_precondition, invalid
 from cloudml_vertex.mock.core.operations import Call, rpc
 from cloudml_vertex.mock.core.world import World
-from cloudml_vertex.mock.hosting import machines, pools, rows, splits
+from cloudml_vertex.mock.hosting import machines, pools, quota, rows, splits
 from cloudml_vertex.mock.hosting.fleet import fleet
 
 Document = dict[str, Any]
@@ -72,32 +72,45 @@ def mutate_deployed_model(call: Call) -> Document:
     row = rows.deployed(endpoint, patch.get("id", ""))
     if row is None:
         raise invalid(f"The following DeployedModel ID(s) [{patch.get('id', '')}] do not exist.")
-    allowed = [f"dedicated_resources.{field}" for field in _SCALING]
-    allowed.append(_MUTABLE.get(call.version, _MUTABLE["v1"]))
     paths = call.params["update_mask"]
-    if "*" in paths or any(path == "dedicated_resources" for path in paths):
-        raise invalid(f"update_mask: name single fields: {', '.join(allowed)}.")
-    changed = masks.apply(row, patch, paths, allowed)
-    if "dedicated_resources" in changed:
-        machines.check_dedicated(changed["dedicated_resources"], "deployed_model.dedicated_resources", call.version)
-    if call.version == "v1beta1":
-        changed["disable_container_logging"] = not changed.get("enable_container_logging", False)
-    changed["enable_container_logging"] = not changed.get("disable_container_logging", False)
-    work = {"endpoint": endpoint["name"], "row": changed}
+    changed = _changed(row, patch, paths, call.version)
+    if "dedicated_resources" in row:
+        quota.check(world, call.scope, changed["dedicated_resources"], row["dedicated_resources"])
+    work = {"endpoint": endpoint["name"], "patch": patch, "paths": paths, "version": call.version}
     metadata, response = "MutateDeployedModelOperationMetadata", "MutateDeployedModelResponse"
     return lro.begin(call, on=endpoint["name"], metadata=metadata, response=response, work=("endpoint.mutate", work))
 
 
+def _changed(row: Document, patch: Document, paths: list[str], version: str) -> Document:
+    """The deployed model with the change. Raises INVALID_ARGUMENT."""
+    allowed = [_MUTABLE.get(version, _MUTABLE["v1"])]
+    if "dedicated_resources" in row:  # those of a pool are changed by UpdateDeploymentResourcePool
+        allowed += [f"dedicated_resources.{field}" for field in _SCALING]
+    if "*" in paths or "dedicated_resources" in paths:
+        raise invalid(f"update_mask: name single fields: {', '.join(allowed)}.")
+    changed = masks.apply(row, patch, paths, allowed)
+    resources = changed.get("dedicated_resources")
+    if resources is not None:
+        machines.check_dedicated(resources, "deployed_model.dedicated_resources", version)
+        resources.setdefault("max_replica_count", machines.most(resources))
+    if version == "v1beta1":  # the same switch, told the other way round
+        changed["disable_container_logging"] = not changed.get("enable_container_logging", False)
+    changed["enable_container_logging"] = not changed.get("disable_container_logging", False)
+    return changed
+
+
 def _mutate(world: World, operation: str, args: Document) -> Document:
     del operation
-    changed = args["row"]
     with world.lock:
         endpoint = rows.find(world, args["endpoint"])
-        if changed["id"] not in rows.ids(endpoint):
-            raise failed_precondition(f"The DeployedModel {changed['id']} was undeployed in the meantime.")
+        identifier = args["patch"]["id"]
+        row = rows.deployed(endpoint, identifier)
+        if row is None:
+            raise failed_precondition(f"The DeployedModel {identifier} was undeployed in the meantime.")
+        changed = _changed(row, args["patch"], args["paths"], args["version"])
         count = pools.replicas(world, changed)
         changed["status"] = {"available_replica_count": count, "last_update_time": world.stamp()}
-        kept = [changed if row["id"] == changed["id"] else row for row in endpoint["deployed_models"]]
+        kept = [changed if one["id"] == identifier else one for one in endpoint["deployed_models"]]
         endpoint["deployed_models"] = kept
         rows.keep(world, endpoint)
     fleet(world).replicas(args["endpoint"], changed, count)

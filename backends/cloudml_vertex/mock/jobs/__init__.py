@@ -1,4 +1,4 @@
-"""Room `jobs`: custom jobs, run as processes under Vertex AI's container contract."""
+"""Room `jobs`: custom jobs, run as processes under Vertex AI's container contract; and how every long job lives."""
 
 from __future__ import annotations
 
@@ -6,20 +6,14 @@ import shutil
 
 from cloudml_vertex.mock.core import lro
 from cloudml_vertex.mock.core.world import World
-from cloudml_vertex.mock.jobs import api, refused
-from cloudml_vertex.mock.jobs.life import ENDED, FOLDER, KIND, Run, begin
+from cloudml_vertex.mock.jobs import api, refused, running
+from cloudml_vertex.mock.jobs.life import Run
 
 __all__ = ["api", "install", "refused"]
 
 
 def install(world: World) -> None:
     """Begin anew, in new containers, the jobs that had not ended when the mock did."""
-    shutil.rmtree(world.folder / FOLDER, ignore_errors=True)
+    shutil.rmtree(world.folder / running.FOLDER, ignore_errors=True)
     lro.register(world, "customJob.delete", api.delete)
-    with world.lock:
-        for table in world.store.tables(KIND):
-            for name, document in table.items():
-                if document["state"] not in ENDED:
-                    run = Run(world, table.scope, name)
-                    run.stopping = "cancel" if document["state"] == "JOB_STATE_CANCELLING" else ""
-                    begin(run)
+    running.resume(world, Run)

@@ -11,7 +11,8 @@ from cloudml_vertex.mock.core.listing import listed
 from cloudml_vertex.mock.core.operations import Call, rpc
 from cloudml_vertex.mock.core.world import World
 from cloudml_vertex.mock.jobs import rules, words
-from cloudml_vertex.mock.jobs.life import ENDED, KIND, Run, begin, runs
+from cloudml_vertex.mock.jobs.life import KIND, Run
+from cloudml_vertex.mock.jobs.running import ENDED, begin, runs
 
 Document = dict[str, Any]
 

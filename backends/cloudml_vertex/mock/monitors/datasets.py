@@ -7,15 +7,13 @@ import io
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from fnmatch import fnmatchcase
 from typing import Any
 
-from cloudml_vertex.mock.core import gcs
+from cloudml_vertex.mock.core import gcs, wildcards
 from cloudml_vertex.mock.core.errors import GoogleError, failed_precondition, invalid, not_executed
 from cloudml_vertex.mock.core.world import World
 
 Row = dict[str, Any]
-_WILD = "*?["
 
 
 def read(world: World, uris: Iterable[str], format_: str) -> list[Row]:
@@ -33,12 +31,8 @@ def read(world: World, uris: Iterable[str], format_: str) -> list[Row]:
 
 
 def _objects(world: World, uri: str) -> list[str]:
-    wild = min((uri.index(letter) for letter in _WILD if letter in uri), default=-1)
     try:
-        if wild < 0:
-            found = [uri] if gcs.exists(world, uri) else []
-        else:
-            found = [one for one in gcs.walk(world, uri[:wild]) if fnmatchcase(one, uri)]
+        found = wildcards.matching(world, uri)
     except gcs.GcsError as error:
         raise _missing(uri) from error
     if not found:

@@ -126,7 +126,7 @@ def _batch(world: World, scope: Scope, source: Document, fields: list[list[str]]
     folder = job.get("output_info", {}).get("gcs_output_directory", "")
     data = Data(processed=[{"location": name}])
     try:
-        found = [uri for uri in gcs.walk(world, folder) if "prediction" in uri.rpartition("/")[2]] if folder else []
+        found = [uri for uri in gcs.walk(world, f"{folder}/") if _holds_predictions(uri)] if folder else []
     except gcs.GcsError as error:
         raise GoogleError("NOT_FOUND", str(error)) from error
     for uri in found:
@@ -137,6 +137,11 @@ def _batch(world: World, scope: Scope, source: Document, fields: list[list[str]]
     if not data.features:
         raise failed_precondition(f"The batch prediction job {name} has no predictions in jsonl.")
     return data
+
+
+def _holds_predictions(uri: str) -> bool:
+    """Whether it is a file of results, by either of the names that Google has for them, and not one of errors."""
+    return uri.rpartition("/")[2].startswith(("prediction.results", "predictions_"))
 
 
 def _line(uri: str, line: bytes) -> Row:

@@ -11,7 +11,7 @@ from cloudml_vertex.mock.core.filters import MISSING
 from cloudml_vertex.mock.core.listing import listed
 from cloudml_vertex.mock.core.operations import Call, Document, rpc
 from cloudml_vertex.mock.core.world import World
-from cloudml_vertex.mock.pipelines import records, requests, rerun
+from cloudml_vertex.mock.pipelines import engine, records, requests, rerun
 from cloudml_vertex.mock.pipelines.room import room_of
 
 PATTERN = "projects/*/locations/*/pipelineJobs/*"
@@ -76,8 +76,13 @@ def create_pipeline_job(call: Call) -> Document:
     table.put(name, job)
     world.change(table, name, "state", state)
     if state == "PIPELINE_STATE_PENDING":
+        run = room.run(call.scope, name)
+        if run is not None:
+            # At once, and told: the SDK's `submit(experiment=...)` gives up on a job that has ended before it knows the
+            # context, and jobs end sooner here than on Vertex AI.
+            engine.announce(run)
         room.driver.begin(call.scope, name)
-    return records.in_list(job)
+    return dict(table[name])
 
 
 @rpc("PipelineService.GetPipelineJob")

@@ -33,9 +33,17 @@ def step(run: Run) -> bool:
     return True
 
 
+def announce(run: Run) -> None:
+    """A job that is PENDING gets its contexts in ML Metadata. Needs the lock."""
+    run.job["job_detail"] = lineage.contexts(run)
+    lineage.run_opened(run)
+    run.world.table(records.JOBS, run.scope).put(run.name, run.job)
+
+
 def open_job(run: Run) -> None:
     """A job that is PENDING begins to run."""
-    run.job["job_detail"] = lineage.contexts(run)
+    if "job_detail" not in run.job:
+        announce(run)
     stamp = run.world.stamp()
     run.job.update(start_time=stamp, update_time=stamp)
     set_job(run, "PIPELINE_STATE_RUNNING")
@@ -259,6 +267,7 @@ def _finish_job(run: Run, state: str, dag: DagState | None = None) -> None:
         text = f"{_failed(failed)}; Job {where} is failed due to the above error."
         more["error"] = ends.status(ends.PRECONDITION, text)
     run.todo.clear()
+    lineage.run_closed(run, state)
     set_job(run, f"PIPELINE_STATE_{state}", **more)
     run.room.driver.ended(run)
 

@@ -44,6 +44,29 @@ def contexts(run: Run) -> Document:
     }
 
 
+def run_opened(run: Run) -> None:
+    """The run itself is an execution of its context: from it the SDK's experiments read a run's parameters and state
+    (google.cloud.aiplatform.PipelineJob._query_experiment_row)."""
+    execution: Document = {
+        "display_name": run.id,
+        "state": "RUNNING",
+        "schema_title": "system.Run",
+        "schema_version": "0.0.1",
+        "metadata": {f"input:{name}": value for name, value in run.job["_inputs"].get("parameters", {}).items()},
+    }
+    made = _call(run, "CreateExecution", {"parent": store_of(run), "execution": execution, "execution_id": run.id})
+    context = run.job.get("job_detail", {}).get("pipeline_run_context", {}).get("name")
+    if made is not None and context:
+        _call(run, "AddContextArtifactsAndExecutions", {"context": context, "executions": [made["name"]]})
+
+
+def run_closed(run: Run, state: str) -> None:
+    """The run's execution ends as the run did."""
+    name = f"{store_of(run)}/executions/{run.id}"
+    if exists(run, name):
+        _call(run, "UpdateExecution", {"execution": {"name": name, "state": _STATES[state]}, "update_mask": "state"})
+
+
 def show(run: Run, record: Document, side: str, values: Document) -> None:
     """The artifacts among a task's `inputs` or `outputs`, as its detail has them."""
     listed = {name: [_artifact(run, one) for one in found] for name, found in values.get("artifacts", {}).items()}

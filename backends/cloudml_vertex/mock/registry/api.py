@@ -16,6 +16,11 @@ Document = dict[str, Any]
 _OF_MODEL = ("display_name", "description", "labels")
 _OF_VERSION = ("version_description", "labels", "default_checkpoint_id")
 _ORDER = {"display_name": "display_name", "create_time": "create_time", "update_time": "update_time"}
+_OPERATORS = {
+    **dict.fromkeys(("model", "display_name", "displayName"), "= !="),
+    **dict.fromkeys(("base_model_name", "baseModelName"), "="),
+}
+"""Docstring of ListModelsRequest.filter."""
 _VERSION_ORDER = {"create_time": "version_create_time", "update_time": "version_update_time"}
 
 
@@ -37,7 +42,7 @@ def list_models(call: Call) -> Document:
         "base_model_name": lambda row: "",
         "baseModelName": lambda row: "",
     }
-    return listed(call, rows, "models", filters=filters, order=_ORDER)
+    return listed(call, rows, "models", filters=filters, operators=_OPERATORS, order=_ORDER)
 
 
 @rpc("ModelService.ListModelVersions")

@@ -21,8 +21,8 @@ VERSION = "ModelVersion"
 ENDPOINT = "Endpoint"
 PATTERN = "projects/*/locations/*/models/*"
 DEFAULT = "default"
-ALIAS = re.compile(r"[a-z](?:[a-zA-Z0-9-]{0,126}[a-z0-9])?")
-_ALIAS_WORDS = "an alias has at most 128 characters and the form [a-z][a-zA-Z0-9-]{0,126}[a-z0-9]"
+ALIAS = re.compile(r"[a-z][a-zA-Z0-9-]{0,126}[a-z0-9]")
+_ALIAS_WORDS = "an alias has 2 to 128 characters and the form [a-z][a-zA-Z0-9-]{0,126}[a-z0-9]"
 RESOURCES = ["DEDICATED_RESOURCES", "SHARED_RESOURCES"]
 INPUTS = ["jsonl", "bigquery", "csv", "tf-record", "tf-record-gzip", "file-list"]
 OUTPUTS = ["jsonl", "bigquery"]
@@ -66,8 +66,13 @@ def find(world: World, name: str) -> tuple[Document, Document]:
 
 def versions(world: World, bare: str) -> list[Document]:
     """The versions of a model, oldest first, as in the store."""
-    found = [row for key, row in world.table(VERSION, scope_of(bare)).items() if key.partition("@")[0] == bare]
-    return sorted(found, key=lambda row: int(row["version_id"]))
+    scope = scope_of(bare)
+    model = world.table(MODEL, scope).get(bare)
+    if model is None:
+        return []
+    table = world.table(VERSION, scope)
+    found = (table.get(f"{bare}@{number}") for number in range(1, model["_next"]))
+    return [row for row in found if row is not None]
 
 
 def exact(world: World, name: str, what: str) -> tuple[Document, Document]:

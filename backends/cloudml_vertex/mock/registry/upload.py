@@ -130,10 +130,13 @@ def _copy(world: World, operation: str, args: Document) -> Document:
 
 
 def _made_by(world: World, name: str, operation: str) -> str | None:
-    """The version that this operation made before the mock was killed."""
+    """The version that this operation made before the mock was killed; others lose its aliases now, if not then."""
     with world.lock:
-        rows = models.versions(world, name)
-        return next((row["version_id"] for row in rows if row["_operation"] == operation), None)
+        found = next((row for row in models.versions(world, name) if row["_operation"] == operation), None)
+        if found is None:
+            return None
+        models.assign(world, name, found["version_id"], found["version_aliases"])
+        return str(found["version_id"])
 
 
 def _take(world: World, operation: str, uri: str) -> str:
@@ -177,13 +180,15 @@ def _add(world: World, operation: str, args: Document, shared: Document, fields:
         elif world.switches["version-upload-display-name"] == "update":
             model.update({key: value for key, value in _shared(shared).items() if key != "labels"})
         number = str(model["_next"])
-        model["_next"] += 1
-        model["update_time"] = now
-        table.put(name, model)
-        models.keep(world, _version(operation, name, number, now, fields, {} if first else shared))
         aliases = list(dict.fromkeys(shared.get("version_aliases", [])))
         if first and models.DEFAULT not in aliases:
             aliases.append(models.DEFAULT)
+        version = _version(operation, name, number, now, fields, {} if first else shared)
+        models.keep(world, {**version, "version_aliases": aliases})
+        # The model comes last: a mock that is killed in between makes the same version again.
+        model["_next"] += 1
+        model["update_time"] = now
+        table.put(name, model)
         models.assign(world, name, number, aliases)
     return number
 

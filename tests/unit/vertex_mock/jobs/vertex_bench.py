@@ -1,11 +1,12 @@
-"""A world without servers, in which the rooms of custom jobs and of tuning stand, and what their tests do with it."""
+"""A world without servers, in which rooms of long jobs stand, and what their tests do with it."""
 
 from __future__ import annotations
 
 import threading
 import time
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import Any, ClassVar
 
 from cloudml.mocks.bus import Bus, Change
 from cloudml.mocks.clock import HeldClock
@@ -16,7 +17,7 @@ from cloudml.mocks.store import Scope, Store
 from cloudml.mocks.switches import Switches
 from cloudml.mocks.workers import Workers
 from cloudml_vertex.mock import jobs, tuning
-from cloudml_vertex.mock.core import container, gcs
+from cloudml_vertex.mock.core import container, gcs, lro
 from cloudml_vertex.mock.core.doubts import SWITCHES
 from cloudml_vertex.mock.core.faultkinds import KINDS
 from cloudml_vertex.mock.core.world import World
@@ -24,8 +25,18 @@ from cloudml_vertex.mock.core.world import World
 HERE = Scope("123456789", "us-central1")
 
 
+KINDS_BY_COLLECTION = {
+    "customJobs": "CustomJob",
+    "hyperparameterTuningJobs": "HyperparameterTuningJob",
+    "batchPredictionJobs": "BatchPredictionJob",
+}
+
+
 class Bench:
     """A world and what tests do with it."""
+
+    rooms: ClassVar[tuple[ModuleType, ...]] = (jobs, tuning)
+    images: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -44,14 +55,15 @@ class Bench:
             workers=Workers(clock, 8),
             faults=Faults(KINDS),
             switches=Switches(SWITCHES),
-            images=ImageMap((), container.rules()),
+            images=ImageMap(self.images, container.rules()),
             sandbox=self.sandbox,
             folder=self.folder,
             environment={"STORAGE_EMULATOR_HOST": "http://127.0.0.1:9"},
         )
-        jobs.install(world)
-        tuning.install(world)
-        world.bus.subscribe(self._note, "CustomJob", "HyperparameterTuningJob")
+        for room in self.rooms:
+            room.install(world)
+        lro.resume(world)
+        world.bus.subscribe(self._note, *KINDS_BY_COLLECTION.values())
         world.bus.start()
         return world
 
@@ -79,8 +91,7 @@ class Bench:
         wanted = {(name, f"JOB_STATE_{state}") for state in states}
         with self.changed:
             assert self.changed.wait_for(lambda: wanted & set(self.seen), 20), self.seen
-        kind = "HyperparameterTuningJob" if "/hyperparameterTuningJobs/" in name else "CustomJob"
-        return self.call(f"Get{kind}", name=name)
+        return self.call(f"Get{KINDS_BY_COLLECTION[name.split('/')[-2]]}", name=name)
 
     def advance(self, seconds: float) -> None:
         """Move time on, with little patience for processes that run."""

@@ -83,6 +83,15 @@ def test_an_execution_deleted_from_ml_metadata_is_no_hit(bench: Bench) -> None:
     assert states(bench.run(chain())) == {"a": "SKIPPED", "b": "SUCCEEDED"}
 
 
+def test_the_answer_to_a_create_tells_the_context(bench: Bench) -> None:
+    """From it the SDK's `submit(experiment=...)` knows the context of a job that is over before it looks again."""
+    metadata.install(bench.world)
+    spec = chain().document()
+    job = {"pipeline_spec": spec, "runtime_config": {"gcs_output_directory": "gs://bucket/root"}}
+    made = bench.call("CreatePipelineJob", pipeline_job=job, pipeline_job_id="told")
+    assert made["job_detail"]["pipeline_run_context"]["name"].endswith("/contexts/told")
+
+
 def test_a_run_leaves_its_lineage_in_ml_metadata(bench: Bench) -> None:
     metadata.install(bench.world)
     spec = Spec()
@@ -92,7 +101,9 @@ def test_a_run_leaves_its_lineage_in_ml_metadata(bench: Bench) -> None:
     run = job["job_detail"]["pipeline_run_context"]["name"]
     found = bench.world.call(HERE, "MetadataService.QueryContextLineageSubgraph", {"context": run})
     assert [one["uri"] for one in found["artifacts"]] == ["gs://bucket/data.csv"]
-    assert {one["display_name"] for one in found["executions"]} == {"get", "use"}
+    runs = [one for one in found["executions"] if one["schema_title"] == "system.Run"]
+    assert [(one["display_name"], one["state"]) for one in runs] == [(job["name"].rpartition("/")[2], "COMPLETE")]
+    assert {one["display_name"] for one in found["executions"] if one not in runs} == {"get", "use"}
     assert sorted(one["type_"] for one in found["events"]) == ["INPUT", "OUTPUT"]
 
 
