@@ -401,7 +401,38 @@ def nested_pipeline() -> Case:
     )
 
 
+@dsl.container_component
+def nested_json(text: str, out: dsl.OutputPath(str)):
+    """Its input, whole, in a JSON text of its argument: as Google's own components pass it on to a CustomJob."""
+    check = (
+        "import json, os, sys; payload, path = sys.argv[1:];"
+        "found = json.loads(json.loads(payload)['args'][0]);"
+        "assert found['outputs']['parameters']['out']['outputFile'] == path, found;"
+        f"print('given', found['inputs']['parameterValues']['text'], file=open('{SAID}', 'a'));"
+        "os.makedirs(os.path.dirname(path), exist_ok=True); open(path, 'w').write('out')"
+    )
+    return dsl.ContainerSpec(
+        image=PYTHON, command=["python3", "-c", check], args=['{"args": ["{{$.json_escape[1]}}"]}', out]
+    )
+
+
+def json_escape() -> Case:
+    @dsl.pipeline(name="json-escape", description="The executor's input as a text in a JSON text.")
+    def pipeline(text: str = "plain"):
+        nested_json(text=text)
+
+    def run(name, text):
+        return Run(
+            name,
+            "google-cloud-pipeline-components, v1.automl: {{$.json_escape[1]}} between the quotes of a JSON text is "
+            "the input of the executor, escaped once more",
+            DONE, {"nested-json": DONE}, parameters={"text": text}, said=(f"given {text}",),
+        )  # fmt: skip
+
+    return Case(pipeline, (run("plain", "plain"), run("quotes and backslashes", "a \"b\" \\ 'c'")))
+
+
 CASES = (
-    linear, parameters, concat_if_present, placeholders, caching, importing, executor_output, resources,
+    linear, parameters, concat_if_present, placeholders, json_escape, caching, importing, executor_output, resources,
     nested_pipeline,
 )  # fmt: skip

@@ -1,6 +1,6 @@
 """Pipelines with ParallelFor and Collected."""
 
-from harness import DONE, FAILED, NEVER, NOT_TRIGGERED, SHELL, Case, Run
+from harness import BUCKET, DONE, FAILED, NEVER, NOT_TRIGGERED, SHELL, Case, Run
 from kfp import dsl
 from parts import count, items, say, shell, square, total
 
@@ -155,4 +155,32 @@ def loop_failure() -> Case:
     )
 
 
-CASES = (loop_static, loop_dynamic, nested_loops, loop_conditions, loop_failure)
+@dsl.container_component
+def meet(number: int):
+    """Waits until three of its kind are there; alone it fails after a while."""
+    program = (
+        f'mkdir -p /gcs/{BUCKET}/met; : > "/gcs/{BUCKET}/met/$1"; left=100;'
+        f'while [ "$(ls /gcs/{BUCKET}/met | wc -l)" -lt 3 ]; do'
+        ' left=$((left - 1)); [ $left -gt 0 ] || exit 4; sleep 0.1; done; note "met $1"'
+    )
+    return dsl.ContainerSpec(image=SHELL, command=shell(program), args=[number])
+
+
+def loop_meeting() -> Case:
+    @dsl.pipeline(name="loop-meeting", description="Three iterations that wait for one another: all run at a time.")
+    def pipeline():
+        with dsl.ParallelFor(items=[1, 2, 3], parallelism=3) as item:
+            meet(number=item)
+
+    return Case(
+        pipeline,
+        (
+            Run(
+                "run", f"{LOOPS}; with parallelism 3 three of them at a time", DONE,
+                {"for-loop-2": DONE, "for-loop-2.meet": [DONE] * 3}, said=("met 1", "met 2", "met 3"),
+            ),
+        ),
+    )  # fmt: skip
+
+
+CASES = (loop_static, loop_dynamic, loop_meeting, nested_loops, loop_conditions, loop_failure)

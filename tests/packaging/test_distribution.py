@@ -15,6 +15,7 @@ PACKAGES = {
     "cloudml": "cloudml",
     "cloudml_local": "backends/cloudml_local",
     "cloudml_sagemaker": "backends/cloudml_sagemaker",
+    "cloudml_vertex": "backends/cloudml_vertex",
     "cloudml_templates": "templates/cloudml_templates",
 }
 
@@ -87,6 +88,10 @@ def test_entry_points(wheel: Path, names: set[str]) -> None:
         "local": "cloudml_local:backend",
         "sagemaker": "cloudml_sagemaker:backend",
     }
+    assert dict(parser["cloudml.mocks"]) == {
+        "sagemaker": "cloudml_sagemaker.mock.port:mock",
+        "vertex": "cloudml_vertex.mock.port:mock",
+    }
 
 
 def test_own_entry_points_known_without_a_scan_are_the_declared_ones(wheel: Path, names: set[str]) -> None:
@@ -109,14 +114,15 @@ def test_the_sdist_can_be_tested_and_carries_no_leftovers(distributions: Path) -
 
 SCRIPT = """
 import importlib.metadata, pathlib, sys
-import cloudml, cloudml_local, cloudml_sagemaker, cloudml_templates
+import cloudml, cloudml_local, cloudml_sagemaker, cloudml_templates, cloudml_vertex
 site = pathlib.Path(sys.argv[1])
-for module in (cloudml, cloudml_local, cloudml_sagemaker, cloudml_templates):
+for module in (cloudml, cloudml_local, cloudml_sagemaker, cloudml_templates, cloudml_vertex):
     assert site in pathlib.Path(module.__file__).parents, module.__file__
 assert importlib.metadata.version("cloudml-pipelines") == cloudml.__version__
-from cloudml.discovery import backends, load_backend
+from cloudml.discovery import backends, load_backend, load_mock
 assert load_backend("local") is cloudml_local.backend
 assert [info.name for info in backends() if info.distribution == "cloudml-pipelines"] == ["local", "sagemaker"]
+assert [load_mock(name).name for name in ("sagemaker", "vertex")] == ["sagemaker", "vertex"]
 for name in cloudml.__all__:
     getattr(cloudml, name)
 """
@@ -148,8 +154,8 @@ def test_the_tests_run_against_this_tree(repository: Path) -> None:
     import cloudml_local
     import cloudml_sagemaker
     import cloudml_templates
+    import cloudml_vertex
 
-    for module, folder in zip(
-        (cloudml, cloudml_local, cloudml_sagemaker, cloudml_templates), PACKAGES.values(), strict=True
-    ):
+    modules = (cloudml, cloudml_local, cloudml_sagemaker, cloudml_vertex, cloudml_templates)
+    for module, folder in zip(modules, PACKAGES.values(), strict=True):
         assert Path(str(module.__file__)).parent == repository / folder

@@ -11,7 +11,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-NAMES = ("core", "local", "sagemaker", "mock", "dev")
+NAMES = ("core", "local", "sagemaker", "mock", "mock-vertex", "dev")
 PYTHONS = ("3.11", "3.12", "3.13")
 
 
@@ -44,7 +44,7 @@ def wanted(project: dict[str, Any], name: str) -> list[Requirement]:
     """What pyproject.toml asks for in the environment of that name."""
     groups: dict[str, list[Any]] = project["dependency-groups"]
     texts = [*project["project"]["dependencies"], *groups["build"]]
-    for extra in ("local", "sagemaker", "mock"):
+    for extra in ("local", "sagemaker", "mock", "mock-vertex"):
         if name in {extra, "dev"}:
             texts += project["project"]["optional-dependencies"][extra]
     if name == "dev":

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from cloudml.testing.mocks import MockInUse, running_vertex
+from tests.e2e.vertex_mock import vertex_tour_parts
 from tests.e2e.vertex_mock.vertex_stage import Stage, kfp_environment, standing
 
 
@@ -30,3 +32,10 @@ def outcome(stage: Stage) -> Callable[[str], dict[str, list[str]]]:
         return kept[name]
 
     return played
+
+
+@pytest.fixture(scope="session")
+def tour_mock() -> Iterator[MockInUse]:
+    """A mock whose clock is the real one, with the images of the tours."""
+    with running_vertex(images=vertex_tour_parts.rules()) as mock:
+        yield mock

@@ -28,25 +28,33 @@ CLOUDML = [sys.executable, "-m", "cloudml"]
 def test_the_mocks_are_listed(cloudml: Invoke) -> None:
     shown = cloudml("mock", "--output", "json")
     assert shown.code == 0
-    [found] = json.loads(shown.out)["mocks"]
-    assert (found["name"], found["error"]) == ("sagemaker", "")
-    assert "sagemaker" in cloudml("mock").out
+    found = json.loads(shown.out)["mocks"]
+    assert [(one["name"], one["error"]) for one in found] == [("sagemaker", ""), ("vertex", "")]
+    listed = cloudml("mock").out
+    assert "sagemaker" in listed
+    assert "vertex" in listed
 
 
-def test_a_missing_extra_is_told_with_its_command(cloudml: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("name", "module", "extra"),
+    [("sagemaker", "moto", "mock"), ("vertex", "grpc", "mock-vertex"), ("vertex", "kfp.pipeline_spec", "mock-vertex")],
+)
+def test_a_missing_extra_is_told_with_its_command(
+    name: str, module: str, extra: str, cloudml: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import importlib.util
 
     real = importlib.util.find_spec
 
-    def without_moto(name: str, package: str | None = None) -> ModuleSpec | None:
-        return None if name == "moto" else real(name, package)
+    def without(asked: str, package: str | None = None) -> ModuleSpec | None:
+        return None if asked == module else real(asked, package)
 
-    monkeypatch.setattr(importlib.util, "find_spec", without_moto)
-    shown = cloudml("mock", "sagemaker", "--output", "json")
+    monkeypatch.setattr(importlib.util, "find_spec", without)
+    shown = cloudml("mock", name, "--output", "json")
     assert shown.code == 4
     [problem] = json.loads(shown.out)["error"]["diagnostics"]
-    assert (problem["code"], problem["hint"]) == ("CML312", "pip install 'cloudml-pipelines[mock]'")
-    assert "pip install 'cloudml-pipelines[mock]'" in cloudml("mock").out
+    assert (problem["code"], problem["hint"]) == ("CML312", f"pip install 'cloudml-pipelines[{extra}]'")
+    assert f"pip install 'cloudml-pipelines[{extra}]'" in cloudml("mock").out
 
 
 @pytest.mark.parametrize(
@@ -67,6 +75,10 @@ def test_a_missing_extra_is_told_with_its_command(cloudml: Invoke, monkeypatch: 
         (["sagemaker", "--isolation", "hope"], "hope"),
         (["sagemaker", "--port", "70000"], "70000"),
         (["sagemaker", "--", "no-such-program-anywhere"], "cannot be started"),
+        (["vertex", "--switch", "no-such=x"], "there is no switch 'no-such'"),
+        (["vertex", "--switch", "metric-lag=hour"], "metric-lag"),
+        (["vertex", "--fault", "explode:*"], "there is no fault 'explode'"),
+        (["vertex", "--function", "score=json:loads"], "calls functions"),
     ],
 )
 def test_wrong_options_are_refused_with_what_is_right(cloudml: Invoke, words: list[str], says: str) -> None:
@@ -75,10 +87,11 @@ def test_wrong_options_are_refused_with_what_is_right(cloudml: Invoke, words: li
     assert says in shown.err
 
 
-def test_a_port_that_is_taken_is_told(cloudml: Invoke) -> None:
+@pytest.mark.parametrize("name", ["sagemaker", "vertex"])
+def test_a_port_that_is_taken_is_told(name: str, cloudml: Invoke) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        shown = cloudml("mock", "sagemaker", "--port", str(port))
+        shown = cloudml("mock", name, "--port", str(port))
     assert shown.code == 64
     assert f"port {port} cannot be had" in shown.err
 
@@ -103,16 +116,23 @@ def descendants(pid: int) -> set[int]:
     return found
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_serves_until_a_signal_and_leaves_no_process(number: signal.Signals) -> None:
-    command = [*CLOUDML, "mock", "sagemaker", "--output", "json", "--hold-clock", "--start", "2026-01-01T00:00:00"]
+@pytest.mark.parametrize(
+    ("name", "variable", "number"),
+    [
+        ("sagemaker", "AWS_ENDPOINT_URL", signal.SIGINT),
+        ("sagemaker", "AWS_ENDPOINT_URL", signal.SIGTERM),
+        ("vertex", "STORAGE_EMULATOR_HOST", signal.SIGTERM),
+    ],
+)
+def test_it_serves_until_a_signal_and_leaves_no_process(name: str, variable: str, number: signal.Signals) -> None:
+    command = [*CLOUDML, "mock", name, "--output", "json", "--hold-clock", "--start", "2026-01-01T00:00:00"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
         told = json.loads(process.stdout.readline())
         control = MockControl(told["url"])
         assert control.now().isoformat() == "2026-01-01T00:00:00+00:00"
-        assert told["environment"]["AWS_ENDPOINT_URL"] == told["url"]
+        assert told["environment"][variable] == told["url"]
         assert told["isolation"] in {"namespaces", "paths"}
         assert told["reason"]
         assert told["pid"] == process.pid
@@ -142,6 +162,22 @@ def test_a_command_runs_as_its_client_and_gives_its_exit_code() -> None:
     assert (done.returncode, done.stderr) == (7, "")
 
 
+def test_a_command_of_google_runs_as_its_client() -> None:
+    script = (
+        "import os, sys\n"
+        "from google.cloud import storage\n"
+        "storage.Client().create_bucket('made-by-command')\n"
+        "names = [bucket.name for bucket in storage.Client().list_buckets()]\n"
+        "assert names == ['made-by-command'], names\n"
+        "assert 'GOOGLE_CLOUD_QUOTA_PROJECT' not in os.environ and 'CLOUDSDK_CORE_PROJECT' not in os.environ\n"
+        "sys.exit(7)\n"
+    )
+    past = {**os.environ, "GOOGLE_CLOUD_QUOTA_PROJECT": "production", "CLOUDSDK_CORE_PROJECT": "production"}
+    command = [*CLOUDML, "mock", "vertex", "--", sys.executable, "-c", script]
+    done = subprocess.run(command, check=False, env=past, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (7, "")
+
+
 def test_a_mock_of_another_distribution_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     cloud = MockCloud("mini", "a small one", "mini", start=_never, modules=("no_such_module",))
     module = type(sys)("mini_cloud")
@@ -151,7 +187,7 @@ def test_a_mock_of_another_distribution_is_found(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(discovery, "entry_points", lambda group="": places)
     assert discovery.load_mock("mini") is cloud
     found = {item.name: item for item in discovery.mocks()}
-    assert set(found) == {"mini", "bad", "sagemaker"}
+    assert set(found) == {"mini", "bad", "sagemaker", "vertex"}
     assert "cloudml-pipelines[mini]" in found["mini"].error
     with pytest.raises(BackendError, match="not a cloudml"):
         discovery.load_mock("bad")
