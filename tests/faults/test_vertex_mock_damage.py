@@ -217,6 +217,24 @@ def attempt(player: Player, identifier: str, spec: Json) -> str:
     return ""
 
 
+def test_a_refusal_that_is_too_long_for_grpc_arrives_cut(stage: Stage) -> None:
+    stage.mock.reset()
+    case = read("linear")
+    spec = copy.deepcopy(case["spec"])
+    for number in range(40):
+        put(*TASKS, f"extra-{number}", value={"componentRef": {"name": f"none-{number}-" + "é" * 2000}})(spec)
+    player = Player(stage.cloud, case)
+    player.prepare()
+    with pytest.raises(InvalidArgument) as refused:
+        player.create("long", {"parameters": {}}, spec)
+    message = str(refused.value.message)
+    assert "extra-0" in message
+    assert message.endswith("...")
+    violations = refused.value.details[0].field_violations
+    assert 0 < len(violations) < 40
+    assert "extra-0" in violations[0].field
+
+
 PLAYED = sorted(set(names()) - {"tuning", "upload_and_deploy", "batch_prediction"})
 SEEDS = range(200)
 

@@ -18,6 +18,12 @@ from cloudml_vertex.mock.face.answering import Gate, Lost, answer
 
 _THREADS = 32
 _MESSAGE = 64 * 1024 * 1024
+_LONGEST = 1024
+"""Bytes of an error's message on the wire. gRPC takes 8 KiB of trailers (`grpc.max_metadata_size`), and the message
+stands in them twice; what is longer would reach the client as RESOURCE_EXHAUSTED. REST tells all of it."""
+_VIOLATIONS = 3072
+"""Bytes of all violations of a detail, for the same reason."""
+_CUT = "..."
 _DETAILS = error_details_pb2.DESCRIPTOR
 """Imported so that details of errors are known by name."""
 
@@ -109,6 +115,45 @@ class _Rpc:
 
 
 def _abort(context: Any, error: GoogleError) -> NoReturn:
-    status = json_format.ParseDict(error.status(), status_pb2.Status())
-    context.abort_with_status(rpc_status.to_status(status))
+    context.abort_with_status(rpc_status.to_status(_status(error)))
     raise AssertionError("abort raises")
+
+
+def _status(error: GoogleError) -> Any:
+    """The error as google.rpc.Status, cut to what trailers hold."""
+    found = error.status()
+    found["message"] = _cut(error.message, _LONGEST)
+    if error.details:
+        found["details"] = [_shortened(detail) for detail in error.details]
+    return json_format.ParseDict(found, status_pb2.Status())
+
+
+def _shortened(detail: dict[str, Any]) -> dict[str, Any]:
+    """A detail with the first of its violations, as many as there is room for."""
+    if "field_violations" not in detail:
+        return detail
+    kept, room = [], _VIOLATIONS
+    for violation in detail["field_violations"]:
+        short = {key: _cut(str(value), _LONGEST // 2) for key, value in violation.items()}
+        room -= sum(map(_size, short.values()))
+        if room < 0:
+            break
+        kept.append(short)
+    return {**detail, "field_violations": kept}
+
+
+def _cut(text: str, room: int) -> str:
+    """A text that takes no more than these bytes in a trailer."""
+    if _size(text) <= room:
+        return text
+    used = len(_CUT)
+    for position, character in enumerate(text):
+        used += _size(character)
+        if used > room:
+            return text[:position] + _CUT
+    return text
+
+
+def _size(text: str) -> int:
+    """Bytes in a trailer: what is not printable ASCII is percent-encoded there (gRPC over HTTP2, Status-Message)."""
+    return sum(1 if " " <= one <= "~" and one != "%" else 3 * len(one.encode()) for one in text)
