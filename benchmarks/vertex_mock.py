@@ -2,10 +2,10 @@
 
     python benchmarks/vertex_mock.py [--rounds N] [--tasks N] [--json]
 
-Start: from the command to the first answer of ListModels over gRPC, against a program that only imports the client
+Start: from the command to the first answer of ListModels over HTTP, against a program that only imports the client
 whose messages the mock answers with. Calls: over gRPC in the clear, against a bare gRPC server in the same place that
-answers with the same bytes. A job and a pipeline's tasks (`true`, one after the other): against the bare processes; from
-the request to the end that the API tells. Needs the extra `mock-vertex`.
+answers with the same bytes. A job and a pipeline's tasks (`true`, one after the other): against the bare processes,
+from the request to the end that the API tells. Needs the extra `mock-vertex`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from cloudml_vertex.mock.start import Mock, start
 
 BATCH = 100
 """Calls of one turn."""
-PARENT = "projects/bench/locations/us-central1"
+PARENT = "projects/bench-project/locations/us-central1"
 ENDED = ("SUCCEEDED", "FAILED", "CANCELLED")
 IMPORT = [sys.executable, "-c", "import google.cloud.aiplatform_v1, grpc; print('{}')"]
 
@@ -56,7 +56,7 @@ def come_up() -> None:
         assert process.stdout is not None
         told = json.loads(process.stdout.readline())
         url = f"{told['url']}/v1/{PARENT}/models"
-        with urllib.request.urlopen(url, timeout=60) as answer:  # noqa: S310 - the mock's own address
+        with urllib.request.urlopen(url, timeout=60) as answer:
             json.load(answer)
     finally:
         process.terminate()
@@ -143,11 +143,11 @@ def chain(tasks: int) -> dict[str, Any]:
 
 def pipeline(mock: Mock, tasks: int) -> Callable[[], None]:
     """One run of the chain, from the request to its end."""
-    bucket = urllib.request.Request(  # noqa: S310 - the mock's own address
-        f"{mock.url}/storage/v1/b?project=bench", json.dumps({"name": "bench"}).encode(),
+    bucket = urllib.request.Request(
+        f"{mock.url}/storage/v1/b?project=bench-project", json.dumps({"name": "bench"}).encode(),
         {"Content-Type": "application/json"},
     )  # fmt: skip
-    with urllib.request.urlopen(bucket, timeout=60):  # noqa: S310
+    with urllib.request.urlopen(bucket, timeout=60):
         runs = client(mock.endpoint, "PipelineService")
     document = {"pipeline_spec": chain(tasks), "runtime_config": {"gcs_output_directory": "gs://bench/root"}}
 
@@ -160,7 +160,7 @@ def pipeline(mock: Mock, tasks: int) -> Callable[[], None]:
 def bare(times: int) -> None:
     """The processes alone, one after the other."""
     for _ in range(times):
-        subprocess.run(["true"], check=True)  # noqa: S607 - as a container would find it
+        subprocess.run(["true"], check=True)
 
 
 def turns(contestants: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
