@@ -34,7 +34,7 @@ def new_artifact_name(run: Run) -> str:
 
 def contexts(run: Run) -> Document:
     """`pipeline_context` and `pipeline_run_context` of a job that begins."""
-    pipeline = _context(run, _context_id(run.definition.name), "system.Pipeline", run.definition.name)
+    pipeline = _context(run, _pipeline_id(run), "system.Pipeline", run.definition.name)
     made = _context(run, run.id, "system.PipelineRun", run.id)
     params = {"context": made["name"], "child_contexts": [made["name"]]}
     _call(run, "AddContextChildren", {**params, "context": pipeline["name"]})
@@ -161,6 +161,12 @@ def _context(run: Run, identifier: str, schema: str, display_name: str) -> Docum
     params = {"parent": store_of(run), "context": document, "context_id": identifier}
     made = _call(run, "CreateContext", params, known=True)
     return made or {**document, "create_time": run.world.stamp()}
+
+
+def _pipeline_id(run: Run) -> str:
+    """The id of the pipeline's context; another where the job itself is called like its pipeline."""
+    found = _context_id(run.definition.name)
+    return found if found != run.id else f"{found[:119]}-pipeline"
 
 
 def _context_id(text: str) -> str:

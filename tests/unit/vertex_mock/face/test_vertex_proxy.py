@@ -12,7 +12,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any
 
 import grpc
@@ -228,8 +228,9 @@ def test_nonsense_is_refused(running: Mock, first: bytes, status: int) -> None:
 def test_a_tunnel_that_never_speaks_tls_ends(running: Mock, first: bytes) -> None:
     with tunnel(running) as connection:
         connection.sendall(first)
-        connection.shutdown(socket.SHUT_WR)
-        assert b"HTTP/1.1 200" not in said(connection)
+        with suppress(OSError):  # it may have been ended already, at the first byte that is no greeting
+            connection.shutdown(socket.SHUT_WR)
+            assert b"HTTP/1.1 200" not in said(connection)
     assert reached(running)
 
 

@@ -107,6 +107,17 @@ def test_a_run_leaves_its_lineage_in_ml_metadata(bench: Bench) -> None:
     assert sorted(one["type_"] for one in found["events"]) == ["INPUT", "OUTPUT"]
 
 
+def test_a_job_that_is_called_like_its_pipeline_leaves_its_lineage_too(bench: Bench) -> None:
+    metadata.install(bench.world)
+    job = bench.run(chain(), "pipe")
+    detail = job["job_detail"]
+    run, pipeline = detail["pipeline_run_context"]["name"], detail["pipeline_context"]["name"]
+    assert run.endswith("/contexts/pipe")
+    assert bench.world.call(HERE, "MetadataService.GetContext", {"name": run})["parent_contexts"] == [pipeline]
+    found = bench.world.call(HERE, "MetadataService.QueryContextLineageSubgraph", {"context": run})
+    assert {one["display_name"] for one in found["executions"]} == {"pipe", "a", "b"}
+
+
 def failed_once(bench: Bench) -> dict[str, Any]:
     code = [1]
     bench.images["read"] = lambda *_: code[0]
