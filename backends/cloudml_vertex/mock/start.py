@@ -106,6 +106,7 @@ class Mock:
         authority, metadata = str(self._authority.place), self.url.removeprefix("http://")
         return {
             "CLOUDML_VERTEX_ENDPOINT": self.tls_endpoint,
+            "CLOUDML_VERTEX_REST": self.url,
             "GOOGLE_APPLICATION_CREDENTIALS": str(self._credentials),
             "GOOGLE_CLOUD_PROJECT": PROJECT,
             "STORAGE_EMULATOR_HOST": self.url,

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, NamedTuple
 
-from cloudml_vertex.mock.core import templates
+from cloudml_vertex.mock.core import published, templates
 
 PACKAGES = {
     "google.cloud.aiplatform.v1": "google.cloud.aiplatform_v1",
@@ -30,7 +30,7 @@ _BY_PREFIX = {
     "v1": ("google.cloud.aiplatform.v1", "google.pubsub.v1"),
     "ui": ("google.cloud.aiplatform.v1",),
     "v1beta1": ("google.cloud.aiplatform.v1beta1",),
-    "v3": ("google.cloud.resourcemanager.v3",),
+    "v3": ("google.cloud.resourcemanager.v3", "google.monitoring.v3"),
 }
 """Proto packages whose HTTP bindings begin with that segment, in the order in which they are tried."""
 _VERSIONED = "google.cloud.aiplatform."
@@ -193,11 +193,12 @@ def _recorded(transport: Any) -> dict[str, tuple[Any, Any, bool, bool]]:
 
 
 def _bindings(place: str) -> dict[str, tuple[Binding, ...]]:
-    """HTTP bindings by RPC, read from a service's REST transport; none when the client has no such transport."""
+    """HTTP bindings by RPC, read from a service's REST transport; those that are published when it has none."""
     try:
         module = imported(f"{place}.rest_base")
     except ModuleNotFoundError:
-        return {}
+        known = published.BINDINGS.get(place.split(".")[-2], {}) if "monitoring_v3" in place else {}
+        return {name: (Binding(*one),) for name, one in known.items()}
     base = next(
         value for name, value in vars(module).items() if name.startswith("_Base") and name.endswith("Transport")
     )
