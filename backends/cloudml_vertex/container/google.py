@@ -29,7 +29,9 @@ _SAFE = frozenset({"GET"})
 _FIELD = re.compile(r"\{([\w.]+)\}")
 _REGION = re.compile(r"projects/[^/]+/locations/([a-z0-9-]+)")
 _FREE = frozenset({
-    "instances", "metadata", "parameterValues", "pipelineSpec", "predictions", "structValue", "trafficSplit", "labels",
+    "attributionScoreDriftThresholds", "attributionScoreSkewThresholds", "driftThresholds", "featureAlertConditions",
+    "instances", "labels", "metadata", "parameterValues", "pipelineSpec", "predictions", "skewThresholds",
+    "structValue", "trafficSplit", "userLabels",
 })  # fmt: skip
 """Members whose own members are no fields: maps, and values of any form. (An operation's `metadata` is not needed.)"""
 _NAMES = (
@@ -46,7 +48,9 @@ def call(rpc: str, /, seconds: float = OPERATION_SECONDS, **request: Any) -> Doc
     Raises GoogleError; of an operation that goes on after `seconds`, with code DEADLINE_EXCEEDED.
     """
     answer = start(rpc, **request)
-    return wait(answer["name"], seconds, answer) if RPCS[rpc].operation else answer
+    if not RPCS[rpc].operation:
+        return answer
+    return wait(answer["name"], seconds, answer, "v1beta1" if rpc.startswith("v1beta1.") else "v1")
 
 
 def start(rpc: str, /, **request: Any) -> Document:
@@ -83,8 +87,10 @@ def pages(rpc: str, member: str, /, **request: Any) -> Iterator[Any]:
         asked["page_token"] = page["next_page_token"]
 
 
-def wait(name: str, seconds: float = OPERATION_SECONDS, known: Document | None = None) -> Document:
-    """The response of an operation. `known`: its last known state.
+def wait(
+    name: str, seconds: float = OPERATION_SECONDS, known: Document | None = None, version: str = "v1"
+) -> Document:
+    """The response of an operation. `known`: its last known state; `version`: of the API that began it.
 
     Raises GoogleError: it failed, or goes on after so many seconds (DEADLINE_EXCEEDED); then nothing was cancelled.
     """
@@ -96,7 +102,8 @@ def wait(name: str, seconds: float = OPERATION_SECONDS, known: Document | None =
         if found:
             pause(min(interval, max(0.0, until - time.monotonic())))
             interval = min(_LONGEST, interval * 1.5)
-        found = snake(send(Request("GET", f"{_base('', name)}/v1/{quote(name, safe='/')}", safe=True)).document())
+        url = f"{_base('', name)}/{version}/{quote(name, safe='/')}"
+        found = snake(send(Request("GET", url, safe=True)).document())
     if "error" in found:
         error = found["error"]
         number = int(error.get("code", 2))

@@ -26,7 +26,10 @@ OBJECTIVE = "objective"
 """The id of a study's one metric."""
 METRICS = "/var/hypertune/output.metrics"
 """Where Google's cloudml-hypertune writes when CLOUD_ML_HP_METRIC_FILE says nothing."""
-ACTIONS: dict[str, str] = {}
+ACTIONS: dict[str, str] = {
+    "monitor": "cloudml_vertex.container.control.monitor",
+    "watch": "cloudml_vertex.container.control.watch",
+}
 """The modules of the control actions that are calls of Google's API, by the action's name."""
 
 
@@ -103,12 +106,18 @@ class Vertex:
         return secret_manager.read(self.project, f"cloudml-{project}-{name}")
 
     def alert(self, channel: Document, message: Message) -> str:
-        """To the channel's topic in Pub/Sub, if it has one; what went wrong."""
-        if "topic" not in channel:
-            return ""
-        from cloudml_vertex.container import topics
+        """To the channel's topic in Pub/Sub, and to the policy that mails it, if it has them; what went wrong."""
+        problems = []
+        if "topic" in channel:
+            from cloudml_vertex.container import topics
 
-        return topics.publish(str(channel["topic"]), message)
+            problems.append(topics.publish(str(channel["topic"]), message))
+        if "alarm" in channel:
+            from cloudml_vertex.container import alarms
+
+            alarm = channel["alarm"]
+            problems.append(alarms.tell(str(alarm["project"]), alarm["labels"], message))
+        return "; ".join(one for one in problems if one)
 
     def told(self, error: BaseException) -> str:
         """Code and message."""

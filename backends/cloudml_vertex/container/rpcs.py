@@ -40,11 +40,14 @@ RPCS = {
     "JobService.CreateModelDeploymentMonitoringJob": Rpc(
         "POST", "v1/{parent}/modelDeploymentMonitoringJobs", "model_deployment_monitoring_job"
     ),
+    "JobService.DeleteModelDeploymentMonitoringJob": Rpc("DELETE", "v1/{name}", operation=True),
     "JobService.GetCustomJob": Rpc("GET", "v1/{name}"),
     "JobService.GetHyperparameterTuningJob": Rpc("GET", "v1/{name}"),
     "JobService.GetModelDeploymentMonitoringJob": Rpc("GET", "v1/{name}"),
     "JobService.ListHyperparameterTuningJobs": Rpc("GET", "v1/{parent}/hyperparameterTuningJobs"),
     "JobService.ListModelDeploymentMonitoringJobs": Rpc("GET", "v1/{parent}/modelDeploymentMonitoringJobs"),
+    "JobService.PauseModelDeploymentMonitoringJob": Rpc("POST", "v1/{name}:pause", "*"),
+    "JobService.ResumeModelDeploymentMonitoringJob": Rpc("POST", "v1/{name}:resume", "*"),
     "JobService.UpdateModelDeploymentMonitoringJob": Rpc(
         "PATCH", "v1/{model_deployment_monitoring_job.name}", "model_deployment_monitoring_job", operation=True
     ),
@@ -63,5 +66,20 @@ RPCS = {
     "PredictionService.Predict": Rpc("POST", "v1/{endpoint}:predict", "*"),
     "Publisher.Publish": Rpc("POST", "v1/{topic}:publish", "*"),
     "SecretManagerService.AccessSecretVersion": Rpc("GET", "v1/{name}:access"),
+    "v1beta1.ModelMonitoringService.CreateModelMonitor": Rpc(
+        "POST", "v1beta1/{parent}/modelMonitors", "model_monitor", operation=True
+    ),
+    "v1beta1.ModelMonitoringService.DeleteModelMonitor": Rpc("DELETE", "v1beta1/{name}", operation=True),
+    "v1beta1.ModelMonitoringService.GetModelMonitor": Rpc("GET", "v1beta1/{name}"),
+    "v1beta1.ModelMonitoringService.ListModelMonitors": Rpc("GET", "v1beta1/{parent}/modelMonitors"),
+    "v1beta1.ModelMonitoringService.UpdateModelMonitor": Rpc(
+        "PATCH", "v1beta1/{model_monitor.name}", "model_monitor", operation=True
+    ),
+    "v1beta1.ScheduleService.CreateSchedule": Rpc("POST", "v1beta1/{parent}/schedules", "schedule"),
+    "v1beta1.ScheduleService.DeleteSchedule": Rpc("DELETE", "v1beta1/{name}", operation=True),
+    "v1beta1.ScheduleService.ListSchedules": Rpc("GET", "v1beta1/{parent}/schedules"),
+    "v1beta1.ScheduleService.PauseSchedule": Rpc("POST", "v1beta1/{name}:pause", "*"),
+    "v1beta1.ScheduleService.ResumeSchedule": Rpc("POST", "v1beta1/{name}:resume", "*"),
+    "v1beta1.ScheduleService.UpdateSchedule": Rpc("PATCH", "v1beta1/{schedule.name}", "schedule"),
 }
 """By service and method."""

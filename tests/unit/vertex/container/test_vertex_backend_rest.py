@@ -41,7 +41,8 @@ def test_every_rpc_is_as_google_s_own_clients_have_it(name: str) -> None:
     """Verb, path, body and kind of answer, read from the installed clients' transports."""
     from cloudml_vertex.mock.core import catalog
 
-    method = catalog.method(name)
+    rpc = name.removeprefix("v1beta1.")
+    method = catalog.method(rpc, "v1" if rpc == name else "v1beta1")
     verb, template, body = method.http[0]
     path = re.sub(r"\{([\w.]+)=[^}]*\}", r"{\1}", template).removeprefix("/")
     operation = method.response.DESCRIPTOR.full_name == "google.longrunning.Operation"

@@ -1,0 +1,1 @@
+"""Control steps that are calls of Google's APIs."""

@@ -1,0 +1,1 @@
+"""The kinds of things that cloudml makes in a Google project."""
