@@ -87,9 +87,7 @@ def pages(rpc: str, member: str, /, **request: Any) -> Iterator[Any]:
         asked["page_token"] = page["next_page_token"]
 
 
-def wait(
-    name: str, seconds: float = OPERATION_SECONDS, known: Document | None = None, version: str = "v1"
-) -> Document:
+def wait(name: str, seconds: float = OPERATION_SECONDS, known: Document | None = None, version: str = "v1") -> Document:
     """The response of an operation. `known`: its last known state; `version`: of the API that began it.
 
     Raises GoogleError: it failed, or goes on after so many seconds (DEADLINE_EXCEEDED); then nothing was cancelled.

@@ -165,9 +165,7 @@ def follow(google: Google, endpoint: Document) -> list[str]:
         target = {"vertex_model": served(endpoint)}
         if not same(monitor.get("model_monitoring_target"), target):
             patch = {"name": monitor["name"], "model_monitoring_target": target}
-            google.call(
-                f"{_MONITORS}.UpdateModelMonitor", model_monitor=patch, update_mask="model_monitoring_target"
-            )
+            google.call(f"{_MONITORS}.UpdateModelMonitor", model_monitor=patch, update_mask="model_monitoring_target")
             changed.append(str(monitor["name"]))
     return changed
 

@@ -52,9 +52,7 @@ def _endpoint(google: Google, document: Document) -> Document:
     return found
 
 
-def ensure(
-    google: Google, document: Document, data: Document, sleep: Callable[[float], None] = time.sleep
-) -> None:
+def ensure(google: Google, document: Document, data: Document, sleep: Callable[[float], None] = time.sleep) -> None:
     """Make it so; what is so already stays. Raises Failed."""
     endpoint = _endpoint(google, document)
     whole = {**document, "baseline": data["baseline"]}

@@ -43,7 +43,7 @@ def home(package: str) -> Path:
 
 @cache
 def library() -> bytes:
-    """What travels: cloudml's rooms for jobs, the backend's container, and the entry that knows it."""
+    """What travels: cloudml's rooms for jobs, the backend's container and hosting, and the entry that knows them."""
     neutral, own = home("cloudml"), home("cloudml_vertex")
     raw = io.BytesIO()
     with zipfile.ZipFile(raw, "w") as archive:
@@ -52,8 +52,9 @@ def library() -> bytes:
             for path in (neutral / room).rglob("*.py"):
                 archive.write(path, f"cloudml/{path.relative_to(neutral).as_posix()}")
         archive.writestr("cloudml_vertex/__init__.py", "")
-        for path in (own / "container").rglob("*.py"):
-            archive.write(path, f"cloudml_vertex/{path.relative_to(own).as_posix()}")
+        for room in ("container", "hosting"):
+            for path in (own / room).rglob("*.py"):
+                archive.write(path, f"cloudml_vertex/{path.relative_to(own).as_posix()}")
         archive.write(own / "container" / "entry.py", "cloudml_entry.py")
     return raw.getvalue()
 
