@@ -1,18 +1,17 @@
-"""A kind of resource: how AWS is asked for one, and how one is made, changed and removed.
-
-Every function is safe to repeat: what another attempt made already is no error, nor is what is gone already.
-"""
+"""Kinds of resources as SageMaker's backend has them: the world that they need, and how AWS's lists are compared."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
-from cloudml.plan import Resource
+from cloudml.remote import kind as remote
+from cloudml.remote.kind import Live, Owned
 from cloudml_sagemaker.client import Client
 from cloudml_sagemaker.target import Place
+
+__all__ = ["Kind", "Live", "Owned", "World", "reduced"]
 
 
 @dataclass(frozen=True)
@@ -28,95 +27,14 @@ class World:
     memory: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
 
-@dataclass(frozen=True)
-class Live:
-    """What AWS shows of a thing now, in the form of its resource's document.
+Kind: TypeAlias = remote.Kind[World]
+"""A kind of AWS's."""
 
-    `changed_by` is the ARN of an identity and `changed_at` ISO 8601, when AWS tells; `problem`: it needs a person.
-    """
-
-    document: dict[str, Any]
-    changed_by: str = ""
-    changed_at: str = ""
-    problem: str = ""
-
-
-@dataclass(frozen=True)
-class Owned:
-    """A thing that was found by its tags; `pipeline` is the one that it belongs to, if one does."""
-
-    name: str
-    pipeline: str = ""
-
-
-@dataclass(frozen=True)
-class Kind:
-    """One kind of thing that cloudml makes.
-
-    `read` takes the resource as desired or as last applied and tells None when there is no such thing; `update` gets
-    the fields (dotted paths) that differ; `delete` a name; `owned` lists what bears the tags of the project and
-    target. `replaces`: fields that cannot be changed in place. `lost`: what is gone for good when one is removed,
-    `loses` tells it of one that is there. `data`: stays when data is to be kept. `deferred`: a run makes it; an apply
-    brings changes to it once it is there.
-    """
-
-    name: str
-    read: Callable[[World, Resource], Live | None]
-    create: Callable[[World, Resource], None]
-    update: Callable[[World, Resource, tuple[str, ...]], None]
-    delete: Callable[[World, str], None]
-    owned: Callable[[World], Iterator[Owned]]
-    replaces: tuple[str, ...] = ()
-    lost: str = ""
-    data: bool = False
-    loses: Callable[[World, str], str] | None = None
-    deferred: bool = False
-
-
-def reduced(live: Any, declared: Any) -> Any:
-    """`live` cut down to what `declared` speaks of, so that AWS's own defaults do not count as differences.
-
-    Members of objects that are not declared vanish, at every depth, and so do tags (`Key`) that are not. Lists of
-    named objects are matched by name and put into the declared order, those that are not declared come last; other
-    lists of the same length are matched by position. Empty texts, lists and objects are as good as missing ones.
-    """
-    if isinstance(live, Mapping) and isinstance(declared, Mapping):
-        pairs = ((key, _member(live.get(key), wanted)) for key, wanted in declared.items())
-        return {key: value for key, value in pairs if value is not None}
-    if not isinstance(live, list) or not isinstance(declared, list):
-        return live
-    name = _name_of([*live, *declared])
-    if name is not None:
-        return _by_name(live, declared, name)
-    if len(live) == len(declared):
-        return [reduced(one, other) for one, other in zip(live, declared, strict=True)]
-    return live
-
-
-def _member(live: Any, wanted: Any) -> Any:
-    if live is None or _empty(live):
-        return wanted if _empty(wanted) else None
-    return reduced(live, wanted)
-
-
-def _empty(value: Any) -> bool:
-    if isinstance(value, Mapping):
-        return all(_empty(one) for one in value.values())
-    return bool(value in ("", []))
-
-
-_NAMES = ("Key", "Name", "VariantName", "Id")
+_TAG = "Key"
+_NAMES = (_TAG, "Name", "VariantName", "Id")
 """Members by which AWS's lists of objects tell one from another."""
 
 
-def _name_of(items: list[Any]) -> str | None:
-    if not items or not all(isinstance(item, Mapping) for item in items):
-        return None
-    return next((name for name in _NAMES if all(name in item for item in items)), None)
-
-
-def _by_name(live: list[Any], declared: list[Any], name: str) -> list[Any]:
-    have = {item[name]: item for item in live}
-    matched = [reduced(have.pop(item[name]), item) for item in declared if item[name] in have]
-    others = [] if name == "Key" else [have[key] for key in sorted(have, key=str)]
-    return [*matched, *others]
+def reduced(live: Any, declared: Any) -> Any:
+    """`cloudml.remote.kind.reduced`; tags that are not declared vanish."""
+    return remote.reduced(live, declared, _NAMES, _TAG)

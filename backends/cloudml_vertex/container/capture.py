@@ -25,6 +25,8 @@ BASE = "CLOUDML_CAPTURE"
 SETTINGS = "settings.json"
 SECONDS = 10.0
 """Between two writes; a record is in Cloud Storage so long after its answer at the latest."""
+_REFRESH = 6
+"""Writes between two looks at the settings."""
 MOST = 2000
 """Records that wait; more of them are counted and dropped."""
 LONGEST = 256 * 1024
@@ -35,21 +37,19 @@ Document = dict[str, Any]
 
 @dataclass(frozen=True)
 class Place:
-    """Where a container's records lie. `share`: of the requests, 0 to 1."""
+    """Where a container's records lie, and where its endpoint says what is kept."""
 
     folder: str
-    share: float
+    settings: str
 
     @classmethod
-    def find(cls, environment: Mapping[str, str], store: Store) -> Place | None:
-        """By the environment and the endpoint's settings; None: nothing is kept. Errors are the store's."""
+    def find(cls, environment: Mapping[str, str]) -> Place | None:
+        """By the environment; None: the container is of no endpoint, or its model was registered without captures."""
         names = [environment.get(name, "") for name in (BASE, "AIP_ENDPOINT_ID", "AIP_DEPLOYED_MODEL_ID")]
         if not all(names):
             return None
         base, endpoint, deployed = names
-        found = store.find(settings_uri(base, endpoint))
-        share = 0.0 if found is None else float(json.loads(found[0]).get("sample", 0.0))
-        return cls(f"{base}/{endpoint}/{deployed}", share) if share > 0 else None
+        return cls(f"{base}/{endpoint}/{deployed}", settings_uri(base, endpoint))
 
 
 def settings_uri(base: str, endpoint: str) -> str:
@@ -63,25 +63,34 @@ def settings(sample: float | None) -> Document:
 
 
 class Recorder:
-    """Keeps requests and answers of one container. Safe from any thread."""
+    """Keeps requests and answers of one container. Safe from any thread. `share`: of the requests, 0 to 1."""
 
     def __init__(self, place: Place, store: Store) -> None:
         self._place, self._store = place, store
         self._lock = threading.Lock()
         self._waiting: list[tuple[datetime, bytes]] = []
         self._number = self.dropped = 0
+        self.share = 0.0
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._work, name="capture", daemon=True)
 
     def start(self) -> None:
-        """Begin to write."""
+        """Begin to look at the settings, and to write."""
         self._thread.start()
+
+    def refresh(self) -> None:
+        """Look what the endpoint wants now; while that cannot be read it stays as it was."""
+        try:
+            found = self._store.find(self._place.settings)
+            self.share = 0.0 if found is None else float(json.loads(found[0])["sample"])
+        except Exception as error:  # noqa: BLE001 - a capture that fails must not end the server
+            sys.stderr.write(f"cloudml: what is to be captured could not be read: {error}\n")
 
     def take(self, request: bytes, request_type: str, answer: bytes, answer_type: str) -> None:
         """Keep an exchange if it is of the sample, which is spread evenly."""
         with self._lock:
             number, self._number = self._number, self._number + 1
-            share = self._place.share
+            share = self.share
             if int((number + 1) * share) == int(number * share):
                 return
             if len(self._waiting) >= MOST or max(len(request), len(answer)) > LONGEST:
@@ -99,8 +108,13 @@ class Recorder:
         self.write()
 
     def _work(self) -> None:
+        self.refresh()
+        turns = 0
         while not self._stopping.wait(SECONDS):
             self.write()
+            turns += 1
+            if turns % _REFRESH == 0:
+                self.refresh()
 
     def write(self) -> None:
         """Write what waits: an object for each hour that it is of. What cannot be written waits on."""

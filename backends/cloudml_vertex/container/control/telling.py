@@ -37,6 +37,8 @@ def told(
     `endpoint`: the resource's name.
     """
     wanted = dict.fromkeys(statistics)
+    if window[0] >= window[1]:  # the baseline is newer than the window
+        return dict.fromkeys(wanted, Told(None, 0))
     if not wanted:
         return {}
     asking = _Asking(google, endpoint, deployed, window)

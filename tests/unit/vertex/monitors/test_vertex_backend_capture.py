@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from vertex_monitor_lab import CAPTURE, MonitorBench
+from vertex_monitor_lab import CAPTURE, MonitorBench, until
 
 from cloudml.runtime.drift import profile
 from cloudml.serving.app import create_app
@@ -23,11 +23,13 @@ ENVIRONMENT = {"CLOUDML_CAPTURE": CAPTURE, "AIP_ENDPOINT_ID": "live", "AIP_DEPLO
 PROFILES = {"age": profile([1.0, 2.0]), "prediction": profile([1.0, 2.0])}
 
 
-def recorder(bench: MonitorBench, share: float) -> Recorder:
+def recorder(bench: MonitorBench, share: float | None) -> Recorder:
     bench.store.put(settings_uri(CAPTURE, "live"), json.dumps(settings(share)).encode())
-    place = Place.find(ENVIRONMENT, bench.store)
+    place = Place.find(ENVIRONMENT)
     assert place is not None
-    return Recorder(place, bench.store)
+    made = Recorder(place, bench.store)
+    made.refresh()
+    return made
 
 
 def read(bench: MonitorBench) -> dict[str, Any]:
@@ -37,17 +39,35 @@ def read(bench: MonitorBench) -> dict[str, Any]:
     return captured.read(bench.store, f"{CAPTURE}/live/11", window, known, ["age"]).document()
 
 
-@pytest.mark.parametrize("missing", [*ENVIRONMENT, None])
-def test_without_an_endpoint_that_wants_it_nothing_is_kept(bench: MonitorBench, missing: str | None) -> None:
-    if missing is not None:
-        bench.store.put(settings_uri(CAPTURE, "live"), json.dumps(settings(1.0)).encode())
-    left = {key: value for key, value in ENVIRONMENT.items() if key != missing}
-    assert Place.find(left, bench.store) is None
+@pytest.mark.parametrize("missing", [*ENVIRONMENT])
+def test_a_container_of_no_endpoint_keeps_nothing(missing: str) -> None:
+    assert Place.find({key: value for key, value in ENVIRONMENT.items() if key != missing}) is None
 
 
-def test_an_endpoint_that_keeps_none_says_so(bench: MonitorBench) -> None:
-    bench.store.put(settings_uri(CAPTURE, "live"), json.dumps(settings(None)).encode())
-    assert Place.find(ENVIRONMENT, bench.store) is None
+def test_what_the_endpoint_wants_can_change_while_it_serves(
+    bench: MonitorBench, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = recorder(bench, None)
+    assert made.share == 0.0
+    uri = settings_uri(CAPTURE, "live")
+    bench.store.put(uri, json.dumps(settings(0.5)).encode())
+    made.refresh()
+    assert made.share == 0.5
+    bench.store.put(uri, b"{")
+    made.refresh()
+    assert made.share == 0.5
+    assert "could not be read" in capsys.readouterr().err
+
+
+def test_the_thread_reads_the_settings_and_writes(bench: MonitorBench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(capture, "SECONDS", 0.02)
+    made = recorder(bench, 1.0)
+    made.share = 0.0
+    made.start()
+    until(lambda: made.share == 1.0)
+    made.take(b'[{"age": 1}]', "application/json", b"[1]", "application/json")
+    until(lambda: read(bench)["requests"] == 1)
+    made.stop()
 
 
 @pytest.mark.parametrize(("share", "kept"), [(1.0, 20), (0.5, 10), (0.25, 5), (0.3, 6)])

@@ -148,6 +148,14 @@ def _heard(bench: MonitorBench) -> list[str]:
     return [base64.b64decode(one["message"]["data"]).decode() for one in found.get("receivedMessages", [])]
 
 
+def test_a_look_at_a_window_before_the_baseline_judges_nothing(bench: MonitorBench) -> None:
+    now = bench.now
+    bench.baseline(bench.served(), now + timedelta(minutes=5), age=NUMBERS)
+    report = bench.watch(now, thresholds=[threshold(), threshold("error_rate", 0.1), threshold("latency_p99", 1.0)])
+    assert {one["verdict"] for one in report["checks"]} <= {"insufficient_data", "not_applicable"}
+    assert report["verdict"] == "insufficient_data"
+
+
 def test_a_rollback_waits_for_nothing_that_serves_no_more(bench: MonitorBench) -> None:
     """Another version took over since the baseline was put: there is nothing to go back from."""
     bench.deploy("11")

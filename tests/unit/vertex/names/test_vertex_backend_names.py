@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import pytest
 
@@ -29,7 +30,7 @@ def test_what_is_legal_stays() -> None:
 
 
 @pytest.mark.parametrize("make", [names.step, names.parameter, names.label, lambda one: names.resource("s", "g", one)])
-def test_different_names_stay_different(make: type) -> None:
+def test_different_names_stay_different(make: Callable[[str], str]) -> None:
     assert len({make(one) for one in ODD}) == len(ODD)
 
 
