@@ -17,7 +17,7 @@ from cloudml.errors import Diagnostic
 from cloudml.plan import Resource
 from cloudml_vertex import names
 from cloudml_vertex.compile.port import Compiling, Document, Wires
-from cloudml_vertex.container.alarms import METRIC
+from cloudml_vertex.hosting.alert_policies import METRIC
 
 MOST_ADDRESSES = 16
 """Notification channels of one alert policy (Cloud Monitoring, "Quotas and limits")."""

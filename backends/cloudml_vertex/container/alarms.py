@@ -13,8 +13,7 @@ from cloudml.jobs.control.posting import Message
 from cloudml_vertex.container import google
 from cloudml_vertex.container.control import telling
 from cloudml_vertex.container.google import GoogleError
-
-METRIC = "custom.googleapis.com/cloudml/alerts"
+from cloudml_vertex.hosting.alert_policies import METRIC
 
 
 def tell(project: str, labels: Mapping[str, str], message: Message) -> str:

@@ -14,6 +14,8 @@ from typing import Any
 from cloudml_vertex.hosting import channels
 from cloudml_vertex.hosting.port import Document, Failed, Google
 
+METRIC = "custom.googleapis.com/cloudml/alerts"
+"""Of which each message of an alert is a point (`container.alarms`)."""
 _SERVICE = "AlertPolicyService"
 _SENT = ("documentation", "user_labels", "conditions", "combiner", "alert_strategy", "severity")
 _NAMED = ("name",)

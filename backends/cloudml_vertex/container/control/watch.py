@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from importlib import import_module
 
 from cloudml.jobs.context import Context, Document
 from cloudml.jobs.control import Made
@@ -18,9 +17,8 @@ from cloudml.runtime.monitoring import Check, Told
 from cloudml_vertex.container import google as jobs
 from cloudml_vertex.container.bucket import Bucket
 from cloudml_vertex.container.control import captured, retraining, telling
+from cloudml_vertex.hosting import rollback as rolling
 from cloudml_vertex.hosting.port import Failed, Google
-
-ROLLBACK_SECONDS = 5400.0
 
 
 def watch(action: Document, context: Context) -> Made:
@@ -64,10 +62,8 @@ class Watched:
         live = self.google.find("EndpointService.GetEndpoint", name=name)
         if live is None or not live.get("traffic_split", {}).get(deployed):
             return {"held": "the endpoint serves something else by now"}
-        rollback = import_module("cloudml_vertex.hosting.rollback").rollback
-        Patience = import_module("cloudml_vertex.hosting.watch").Patience  # noqa: N806 - a class
         try:
-            after = rollback(self.google, name, f"monitor {self.action['monitor']}", reason, Patience(ROLLBACK_SECONDS))
+            after = rolling.rollback(self.google, name)
         except Failed as error:
             raise Refused(str(error)) from error
         return {"serves": ", ".join(sorted(key for key, share in after["traffic_split"].items() if share))}

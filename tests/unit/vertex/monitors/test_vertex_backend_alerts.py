@@ -59,7 +59,7 @@ def channel(address: str = "team@example.com") -> dict[str, Any]:
 def policy(**more: Any) -> dict[str, Any]:
     about = 'metric.labels.pipeline="made" AND metric.labels.alert="team"'
     threshold = {
-        "filter": f'metric.type="{alarms.METRIC}" AND resource.type="global" AND {about}',
+        "filter": f'metric.type="{alert_policies.METRIC}" AND resource.type="global" AND {about}',
         "comparison": "COMPARISON_GT", "duration": "0s",
         "aggregations": [{"alignment_period": "60s", "per_series_aligner": "ALIGN_MAX"}],
     }  # fmt: skip
@@ -69,7 +69,7 @@ def policy(**more: Any) -> dict[str, Any]:
         "conditions": [{"display_name": "a message", "condition_threshold": threshold}],
         "documentation": {"content": "${metric.label.subject}", "mime_type": "text/markdown"},
         "alert_strategy": {"auto_close": "1800s"},
-        "metric": {"type": alarms.METRIC, "metric_kind": "GAUGE", "value_type": "DOUBLE"}, **more,
+        "metric": {"type": alert_policies.METRIC, "metric_kind": "GAUGE", "value_type": "DOUBLE"}, **more,
     }  # fmt: skip
 
 

@@ -164,3 +164,25 @@ def test_a_rollback_waits_for_nothing_that_serves_no_more(bench: MonitorBench) -
     report = bench.watch(now, rollback=True)
     assert report["rollback"] == {"held": "the endpoint serves something else by now"}
     assert call("EndpointService.GetEndpoint", name=ENDPOINT)["traffic_split"]["12"] == 100
+
+
+def test_a_breach_goes_back_to_what_was_served_before(bench: MonitorBench) -> None:
+    """The one that was deployed before, and is still there; what was deployed since does not count."""
+    for identifier, share in (("10", 100), ("11", 100), ("12", 0)):
+        bench.deploy(identifier, share)
+        bench.mock.advance(1)
+    call("EndpointService.UpdateEndpoint", update_mask="traffic_split",
+         endpoint={"name": ENDPOINT, "traffic_split": {"10": 0, "11": 100, "12": 0}})  # fmt: skip
+    report = bench.watch(bench.drifted(), rollback=True)
+    assert report["rollback"] == {"serves": "10"}
+    assert {key for key, share in bench.endpoint()["traffic_split"].items() if share} == {"10"}
+
+
+def test_nothing_to_go_back_to_is_told_and_all_else_is_done(bench: MonitorBench) -> None:
+    bench.deploy("11")
+    with pytest.raises(Refused, match="deploy the version that is wanted"):
+        bench.watch(bench.drifted(), rollback=True)
+    (report,) = bench.reports()
+    assert report["verdict"] == "breach"
+    assert "failed" in report["rollback"]
+    assert bench.endpoint()["traffic_split"] == {"11": 100}

@@ -69,7 +69,8 @@ class MonitorBench:
         if not _there(ENDPOINT):
             call("EndpointService.CreateEndpoint", parent=PARENT, endpoint={"display_name": "live"},
                  endpoint_id="samples-mock-live")  # fmt: skip
-        split = dict.fromkeys(self.endpoint().get("traffic_split", {}), 0)
+        live = self.endpoint().get("traffic_split", {})
+        split = dict.fromkeys(live, 0) if share else live
         machine = {"machine_spec": {"machine_type": "n1-standard-2"}, "min_replica_count": 1}
         version = f"{model_name}@{made['model_version_id']}"
         call(
