@@ -72,7 +72,7 @@ class Mock:
             self._authority = Authority(self._folder / "tls")
             about = "A Vertex AI that executes, on this machine."
             subject = control.Subject("cloudml mock vertex", about, _served, self.reset)
-            application = Application(self._gate, subject)
+            application = Application(self._gate, subject, PROJECT)
             self._http = _listen(application, options.port)
             undo.callback(self._http.stop)
             self._grpc = GrpcServer(self._gate)

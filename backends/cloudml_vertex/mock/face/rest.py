@@ -18,6 +18,7 @@ from cloudml.mocks.http.serving import DROP
 from cloudml_vertex.mock import storage
 from cloudml_vertex.mock.core import catalog, wire
 from cloudml_vertex.mock.core.errors import GoogleError, internal, invalid, unimplemented
+from cloudml_vertex.mock.face import metadata
 from cloudml_vertex.mock.face.answering import Gate, Lost, answer
 from cloudml_vertex.mock.face.proxy import TUNNEL
 
@@ -33,11 +34,15 @@ Reply = tuple[int, str, bytes, dict[str, str]]
 
 
 class Application:
-    """The WSGI application: Vertex AI's REST, Cloud Storage, a token endpoint, and the control interface."""
+    """The WSGI application: Vertex AI's REST, Cloud Storage, tokens, the metadata server, the control interface.
 
-    def __init__(self, gate: Gate, subject: control.Subject) -> None:
+    `project` is the one that the metadata server says its machine is of.
+    """
+
+    def __init__(self, gate: Gate, subject: control.Subject, project: str) -> None:
         self._gate = gate
         self._subject = subject
+        self._project = project
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         path = str(environ.get("RAW_URI", "/")).partition("?")[0]
@@ -72,6 +77,11 @@ class Application:
         if path == "/token" and verb == "POST":
             token = {"access_token": "mock", "expires_in": 3600, "token_type": "Bearer"}
             return 200, "application/json", json.dumps(token).encode(), {}
+        headers = {
+            key[5:].lower().replace("_", "-"): str(value) for key, value in environ.items() if key[:5] == "HTTP_"
+        }
+        if path.startswith(f"{metadata.PREFIX}/") and verb == "GET":
+            return metadata.answer(self._gate.world(), self._project, path, headers)
         found = catalog.route(verb, path)
         if found is None:
             raise GoogleError("NOT_FOUND", f"The requested URL {path} was not found on this server.")
@@ -79,9 +89,6 @@ class Application:
         if method.client_streaming:
             raise unimplemented(f"{method.rpc} is served over gRPC only.")
         message = _request(method, variables, binding.body, environ, body)
-        headers = {
-            key[5:].lower().replace("_", "-"): str(value) for key, value in environ.items() if key[:5] == "HTTP_"
-        }
         told: dict[str, str] = {}
         result = answer(self._gate.world(), method, message, http=headers, headers=told)
         return *_reply(method, result, "enum-encoding=int" in str(environ.get("QUERY_STRING", ""))), told
