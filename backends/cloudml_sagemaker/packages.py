@@ -13,6 +13,7 @@ from typing import Any
 
 from cloudml.backend.records import ModelVersion
 from cloudml.errors import NotFound, Refused
+from cloudml.remote.parallel import in_parallel
 from cloudml_sagemaker import names
 from cloudml_sagemaker.container.control import decisions, models, registration
 from cloudml_sagemaker.refusals import AwsError
@@ -97,7 +98,7 @@ class Packages:
             "sagemaker", "ListModelPackageGroups", "ModelPackageGroupSummaryList", MaxResults=100,
             **tags.containing(self.world),
         )  # fmt: skip
-        found = tags.in_parallel(self._owned, listed)
+        found = in_parallel(self._owned, listed)
         return sorted((one for one in found if one is not None), key=lambda one: one.model)
 
     def group(self, model: str) -> Group | None:
@@ -125,10 +126,10 @@ class Packages:
     def all(self, groups: Iterable[Group]) -> list[Version]:
         """Every usable version of the groups, newest first within each."""
         chosen = list(groups)
-        pairs = [pair for pairs in tags.in_parallel(self._summaries, chosen) for pair in pairs]
-        packages = [one for one in tags.in_parallel(lambda pair: self._described(*pair), pairs) if one is not None]
+        pairs = [pair for pairs in in_parallel(self._summaries, chosen) for pair in pairs]
+        packages = [one for one in in_parallel(lambda pair: self._described(*pair), pairs) if one is not None]
         written = self._written(packages)
-        return tags.in_parallel(lambda one: Version(*one, self._record(one[1]), written(one[1])), packages)
+        return in_parallel(lambda one: Version(*one, self._record(one[1]), written(one[1])), packages)
 
     def _summaries(self, group: Group) -> list[tuple[Group, int]]:
         """The numbers of a group's versions that are in use, newest first."""
@@ -181,9 +182,7 @@ class Packages:
     def _known(self, model: str) -> str:
         groups = self.groups()
         held = [
-            group.model
-            for group, numbers in zip(groups, tags.in_parallel(self._summaries, groups), strict=True)
-            if numbers
+            group.model for group, numbers in zip(groups, in_parallel(self._summaries, groups), strict=True) if numbers
         ]
         if not held:
             return "no model is registered yet"
@@ -213,12 +212,10 @@ class Packages:
         homes = {decisions.home(package.document, group.folder) for group, package in pairs}
         only = f"/{decisions.label(pairs[0][1].document)}/" if len(pairs) == 1 else "/"
         uris = [
-            uri
-            for listed in tags.in_parallel(lambda home: self._below(f"{home}{only}"), sorted(homes))
-            for uri in listed
+            uri for listed in in_parallel(lambda home: self._below(f"{home}{only}"), sorted(homes)) for uri in listed
         ]
         by_folder: dict[str, list[decisions.Decision]] = {}
-        for uri, content in zip(uris, tags.in_parallel(self._content, uris), strict=True):
+        for uri, content in zip(uris, in_parallel(self._content, uris), strict=True):
             one = decisions.parsed(content) if content is not None else None
             if one is not None:
                 by_folder.setdefault(uri.rpartition("/")[0], []).append(one)

@@ -26,7 +26,7 @@ from cloudml_sagemaker.outline import Part, outline
 from cloudml_sagemaker.resources.kind import World
 from cloudml_sagemaker.results import JobResult
 from cloudml_sagemaker.tasks import Step, Steps, task_records
-from cloudml_sagemaker.upload import Builder
+from cloudml_sagemaker.upload import builder
 
 _KINDS = frozenset({"job", "group", "search"})
 """Of step.json: what computes. A control step would act on AWS once more."""
@@ -64,7 +64,7 @@ def rehearse(world: World, found: Execution, task: str, resources: Sequence[Reso
     place = base / ("input/data" if training else "processing/input")
     for input_name, uri in uris.items():
         bring(world.client, uri, place / input_name)
-    for file, content in Builder(world.source, world.place.root).build(code).items():
+    for file, content in builder(world.source, world.place.root).build(code).items():
         (place / "cloudml").mkdir(parents=True, exist_ok=True)
         (place / "cloudml" / file).write_bytes(content)
     _configure(base, training, given)

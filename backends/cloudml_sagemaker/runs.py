@@ -60,7 +60,7 @@ class SagemakerRuns:
         self, resources: Sequence[Resource], pipeline: Resource, values: Mapping[str, Any], options: RunOptions,
         listener: Listener | None, **more: Any,
     ) -> RunRecord:  # fmt: skip
-        from cloudml_sagemaker.resources.applying import ensure
+        from cloudml.remote.applying import ensure
 
         definition = pipeline.document["definition"]
         given.texts(definition, values)

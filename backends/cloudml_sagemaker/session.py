@@ -47,12 +47,12 @@ class SagemakerSession:
         return SagemakerEndpoints(self.world)
 
     def observe(self, resources: Sequence[Resource]) -> list[Observed]:
-        from cloudml_sagemaker.resources.observing import observe
+        from cloudml.remote.observing import observe
 
         return observe(self.world, resources)
 
     def apply(self, resources: Sequence[Resource], plan: Plan) -> None:
-        from cloudml_sagemaker.resources.applying import apply
+        from cloudml.remote.applying import apply
 
         apply(self.world, resources, plan)
 

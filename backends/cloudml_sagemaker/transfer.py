@@ -13,12 +13,13 @@ from typing import IO, Any, TypeVar
 
 from cloudml.errors import CorruptArtifact, Refused, StateError
 from cloudml.plan import Resource
+from cloudml.remote import state
 from cloudml_sagemaker.client import bucket_and_key
 from cloudml_sagemaker.container.control import decisions, registration
 from cloudml_sagemaker.exported import ARCHIVE, BACKEND, FORMAT, HEX, MANIFEST, SAMPLE, SERVED, Sent
 from cloudml_sagemaker.objects import put, send
 from cloudml_sagemaker.packages import Group, Packages, Version
-from cloudml_sagemaker.resources import state, tags
+from cloudml_sagemaker.resources import tags
 from cloudml_sagemaker.resources.kind import World
 from cloudml_sagemaker.resources.model_group import MODEL_GROUP
 from cloudml_sagemaker.target import own_registry

@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 
-from cloudml.backend.records import Event, Listener, RunRecord, TaskRecord
-from cloudml.errors import CloudmlError
+from cloudml.backend.records import Listener, RunRecord
+from cloudml.remote.wait import Polling, Told
+from cloudml.remote.wait import wait as wait_for
 from cloudml_sagemaker.describe import Describer, Execution
 from cloudml_sagemaker.refusals import AwsError
 
-
-@dataclass(frozen=True)
-class Polling:
-    """How often AWS is asked: at first every `first` seconds, then less and less, at last every `longest`.
-
-    `appears`: seconds that something new may take until AWS shows it.
-    """
-
-    first: float = 0.25
-    longest: float = 15.0
-    growth: float = 1.4
-    appears: float = 30.0
-    sleep: Callable[[float], None] = time.sleep
+__all__ = ["Polling", "Told", "wait"]
 
 
 def wait(
@@ -33,33 +20,22 @@ def wait(
     listener: Listener | None = None,
     *,
     stay: bool = False,
-    polling: Polling = Polling(),
+    polling: Polling = Polling(),  # noqa: B008 - frozen
     tend: Callable[[Execution], None] | None = None,
     since: datetime | None = None,
     patience: float | None = None,
 ) -> RunRecord:
     """The record of the run once it has ended, or, unless told to `stay`, waits for a person.
 
-    `listener` hears each change of a task and of the run; `tend` sees each state at which the wait goes on. `since`:
-    the last change before something was asked of the run; a state of that time is an old one. Raises AwsError,
-    CloudmlError when it takes longer than `patience` seconds.
+    See `cloudml.remote.wait.wait` for the rest. Raises AwsError, CloudmlError when it takes longer than `patience`
+    seconds.
     """
-    pause, told, began = polling.first, Told(listener), time.monotonic()
-    while True:
-        waited = time.monotonic() - began
-        found = _look(describer, arn, waited < polling.appears)
-        old = found is None or (since is not None and found.modified <= since and waited < polling.appears)
-        changed = False
-        if found is not None and not old:
-            changed = told.tell(found.record)
-            if found.record.status != "running" and not (stay and found.record.status == "waiting"):
-                return found.record
-            if tend is not None:
-                tend(found)
-        if patience is not None and waited > patience:
-            raise CloudmlError(f"{arn.rpartition('/')[2]} has not ended within {patience:g} s", hint="look again later")
-        pause = polling.first if changed else min(pause * polling.growth, polling.longest)
-        polling.sleep(pause)
+
+    def look(new: bool) -> Execution | None:
+        return _look(describer, arn, new)
+
+    run = arn.rpartition("/")[2]
+    return wait_for(look, run, listener, stay=stay, polling=polling, tend=tend, since=since, patience=patience)
 
 
 def _look(describer: Describer, arn: str, new: bool) -> Execution | None:
@@ -70,40 +46,3 @@ def _look(describer: Describer, arn: str, new: bool) -> Execution | None:
         if error.kind == "missing" and new:
             return None
         raise
-
-
-class Told:
-    """Which states a listener has heard of."""
-
-    def __init__(self, listener: Listener | None) -> None:
-        self._listener = listener
-        self._tasks: dict[str, str] = {}
-        self._run = ""
-
-    def tell(self, record: RunRecord) -> bool:
-        """Tell what changed since the last time; whether anything did. The run's end comes last, its start first."""
-        changes = [not self._run and self._tell_run(record, "running")]
-        changes += [self._tell_task(record.id, task) for task in record.tasks]
-        changes.append(self._tell_run(record, record.status))
-        return any(changes)
-
-    def _tell_run(self, record: RunRecord, status: str) -> bool:
-        if status == self._run:
-            return False
-        self._run = status
-        self._send(Event(record.id, None, status, record.reason, duration=record.duration))
-        return True
-
-    def _tell_task(self, run: str, task: TaskRecord) -> bool:
-        before = self._tasks.get(task.id, "pending")
-        if task.status == before:
-            return False
-        self._tasks[task.id] = task.status
-        if before == "pending" and task.status in ("succeeded", "failed", "stopped"):
-            self._send(Event(run, task.id, "running", kind=task.kind))
-        self._send(Event(run, task.id, task.status, task.reason, duration=task.duration, kind=task.kind))
-        return True
-
-    def _send(self, event: Event) -> None:
-        if self._listener is not None:
-            self._listener(event)

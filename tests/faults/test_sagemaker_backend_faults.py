@@ -28,6 +28,7 @@ from cloudml.backend.port import RunOptions
 from cloudml.backend.records import RunRecord
 from cloudml.errors import CloudmlError
 from cloudml.plan import Resource
+from cloudml.remote import journal
 from cloudml.testing.mocks import MockInUse, running_sagemaker
 from cloudml_sagemaker import library
 from cloudml_sagemaker.container.control.aws import Asking
@@ -35,7 +36,7 @@ from cloudml_sagemaker.hosting import Failed, content
 from cloudml_sagemaker.hosting.bring import Wish, bring
 from cloudml_sagemaker.hosting.rollback import NothingBefore, rollback
 from cloudml_sagemaker.hosting.watch import Patience
-from cloudml_sagemaker.resources import destroying, endpoint, executions, journal
+from cloudml_sagemaker.resources import destroying, endpoint, executions
 
 SLOW = bool(os.environ.get("CLOUDML_SLOW"))
 APPLIES = range(160) if SLOW else (1, 5, 20, 25)

@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterator
 
 from cloudml.backend.records import Finding
+from cloudml.remote.state import OWNER
 from cloudml_sagemaker.checkups.patient import Patient
-from cloudml_sagemaker.resources.state import OWNER
 
 _OLD_NAMES = {None: "us-east-1", "": "us-east-1", "EU": "eu-west-1"}
 """What LocationConstraint says of the two oldest regions (S3 API reference, GetBucketLocation)."""

@@ -1,53 +1,17 @@
-"""The code of a job as a document: what lies in its folder, named by what it holds."""
+"""The code of a SageMaker job as a document (`cloudml.remote.bundle`)."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
-from functools import lru_cache
-from pathlib import Path
-from typing import Any
 
-from cloudml import spec
-from cloudml.plan import Resource, digest_of
+from cloudml.remote import bundle
+from cloudml.remote.bundle import VERSION, task
 from cloudml_sagemaker import library
 from cloudml_sagemaker.compile.context import Context, Document
 
-VERSION = 1
+__all__ = ["VERSION", "code", "task"]
 
 
 def code(context: Context, name: str, step: Document, functions: Iterable[str]) -> str:
     """Add a job's code to the resources; the URI of its folder. Equal code lies in one folder."""
-    bundle: Document = {"project": _project(context, functions), "library": library.digest()}
-    requirements = context.place.requirements
-    if requirements is not None and bundle["project"]:
-        path = context.place.root / requirements
-        bundle["requirements"] = {"path": requirements, "sha256": _file(path, path.stat().st_mtime_ns)}
-    document = {key: value for key, value in step.items() if value not in (None, [], {}, False)}
-    document["requirements"] = "requirements" in bundle
-    files: Document = {"start.py": library.start_digest(), "step.json": document, "bundle.tar.gz": bundle}
-    digest = digest_of(files).removeprefix("sha256:")
-    prefix = f"{context.place.base}/jobs/{digest}/"
-    context.resources.append(Resource.of("job_code", name, {"prefix": prefix, "files": files}))
-    return prefix
-
-
-def _project(context: Context, functions: Iterable[str]) -> dict[str, str]:
-    """The files of the project that the functions can reach by imports, with their sha256."""
-    found: dict[str, str] = {}
-    for function in functions:
-        found.update(context.sources.of(function).files)
-    return dict(sorted(found.items()))
-
-
-@lru_cache(maxsize=16)
-def _file(path: Path, stamp: int) -> str:
-    """sha256 of a file that was changed at `stamp`."""
-    del stamp
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def task(context: Context, step: spec.BaseStep, part: str) -> Document:
-    """Which step of the author's a job is for, and what that step waits for."""
-    kind: Any = getattr(step, "kind")  # noqa: B009 - the base class has no kind
-    return {"name": step.name, "kind": kind, "part": part, "needs": list(context.layout.needs.get(step.name, ()))}
+    return bundle.code(context, name, step, functions, library.digest())

@@ -9,9 +9,9 @@ from cloudml import spec
 from cloudml.code import Sources
 from cloudml.errors import Diagnostic
 from cloudml.plan import Resource
+from cloudml.remote.layout import Layout, Position
 from cloudml_sagemaker import names
 from cloudml_sagemaker.compile.expressions import get, join
-from cloudml_sagemaker.compile.layout import Layout, Position
 from cloudml_sagemaker.target import Place
 
 Document = dict[str, Any]

@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from cloudml import spec
+from cloudml.remote.layout import shares_a_job
 from cloudml_sagemaker.compile import alerts, conditions, control, monitors
 from cloudml_sagemaker.compile.context import Context, Document, main_name, trains
 from cloudml_sagemaker.compile.expressions import RESULT, every, get, join, own_part, paths, result_value, steps_read
 from cloudml_sagemaker.compile.functions import emit_group, emit_processing
 from cloudml_sagemaker.compile.jobs import Job, depends_on, headed, processing
-from cloudml_sagemaker.compile.layout import shares_a_job
 from cloudml_sagemaker.compile.training import emit_training
 from cloudml_sagemaker.compile.tuning import emit_tuning
 from cloudml_sagemaker.compile.wiring import MOST_ITEMS, Wiring, static_items

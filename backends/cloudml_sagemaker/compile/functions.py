@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 
 from cloudml import spec
+from cloudml.remote.layout import Position
 from cloudml_sagemaker.compile.context import Context, Document
 from cloudml_sagemaker.compile.jobs import Job, processing
-from cloudml_sagemaker.compile.layout import Position
 from cloudml_sagemaker.compile.wiring import Wiring
 
 

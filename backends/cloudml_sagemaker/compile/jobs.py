@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cloudml import spec
+from cloudml.remote.layout import Position
 from cloudml_sagemaker import machines
 from cloudml_sagemaker.compile import bundle, policies
 from cloudml_sagemaker.compile.context import Context, Document, main_name
 from cloudml_sagemaker.compile.expressions import CONTENT, FRESH, RESULT, get, join
-from cloudml_sagemaker.compile.layout import Position
 from cloudml_sagemaker.compile.wiring import Wiring
 
 BASE = "/opt/ml/processing"

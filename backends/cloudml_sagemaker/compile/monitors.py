@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from cloudml import spec
 from cloudml.errors import Diagnostic
 from cloudml.plan import Resource
+from cloudml.remote.layout import Position
 from cloudml.runtime.monitoring import SERVICE
 from cloudml_sagemaker.compile import alerts, checks, control, native_monitors, schedule
 from cloudml_sagemaker.compile.context import Context, Document
 from cloudml_sagemaker.compile.jobs import Job, processing
-from cloudml_sagemaker.compile.layout import Position
 from cloudml_sagemaker.compile.rollout import VARIANT
 from cloudml_sagemaker.compile.wiring import Wiring
 

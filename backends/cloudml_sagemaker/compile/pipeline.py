@@ -10,13 +10,13 @@ from cloudml.code import Sources
 from cloudml.errors import Diagnostic, SpecError
 from cloudml.plan import Resource
 from cloudml.plan.resource import canonical
+from cloudml.remote.layout import lay_out
 from cloudml.spec import types
 from cloudml.spec.values import Scalar
 from cloudml_sagemaker import names
 from cloudml_sagemaker.compile import alerts, checks, control, flow, monitors, schedule
 from cloudml_sagemaker.compile.context import Context, Document
 from cloudml_sagemaker.compile.expressions import CONTENT, FRESH, SAME
-from cloudml_sagemaker.compile.layout import lay_out
 from cloudml_sagemaker.compile.policies import merged
 from cloudml_sagemaker.compile.wiring import EXTERNAL, RUN_TIME
 from cloudml_sagemaker.target import Place

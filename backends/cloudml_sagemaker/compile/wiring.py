@@ -9,11 +9,11 @@ from collections.abc import Callable
 from typing import Any
 
 from cloudml import spec
+from cloudml.remote.layout import Position
 from cloudml.spec import types
 from cloudml_sagemaker import names
 from cloudml_sagemaker.compile.context import Context, Document, main_name, trains
 from cloudml_sagemaker.compile.expressions import get, join, model_uri, output_uri
-from cloudml_sagemaker.compile.layout import Position
 
 RUN_TIME = "cloudml:run-time"
 """What a parameter holds whose default is the time of the run: SageMaker knows no such default."""

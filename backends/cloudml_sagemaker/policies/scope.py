@@ -73,7 +73,7 @@ class Scope:
 
     @property
     def marks(self) -> tuple[str, ...]:
-        """The objects that tell whose a prefix is: of the folders above the target's own (see `resources.state`)."""
+        """The objects that tell whose a prefix is: of the folders above the target's own (`cloudml.remote.state`)."""
         parts = self.prefix.split("/")[:-1]
         folders = ["/".join(parts[:count]) for count in range(1, len(parts) + 1)]
         return tuple(f"{self.bucket_arn}/{folder}/cloudml.json" for folder in folders)

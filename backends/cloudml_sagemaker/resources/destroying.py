@@ -10,12 +10,13 @@ from dataclasses import dataclass
 
 from cloudml.backend.records import Destroyed, Removed
 from cloudml.errors import CloudmlError
+from cloudml.remote import state
+from cloudml.remote.journal import Writer
+from cloudml.remote.parallel import in_parallel
 from cloudml_sagemaker.gaps import MockGap
-from cloudml_sagemaker.resources import executions, leftovers, state
-from cloudml_sagemaker.resources.journal import Writer
+from cloudml_sagemaker.resources import executions, leftovers
 from cloudml_sagemaker.resources.kind import Kind, Owned, World
 from cloudml_sagemaker.resources.table import KINDS
-from cloudml_sagemaker.resources.tags import in_parallel
 
 _FIRST = ("schedule", "schedule_group")
 """These start runs."""

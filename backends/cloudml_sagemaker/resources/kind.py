@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 from cloudml.remote import kind as remote
 from cloudml.remote.kind import Live, Owned
+from cloudml.remote.world import Cloud, Objects
 from cloudml_sagemaker.client import Client
 from cloudml_sagemaker.target import Place
 
@@ -25,6 +26,20 @@ class World:
     place: Place
     source: Path
     memory: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def objects(self) -> Objects:
+        """The objects of the target's bucket."""
+        from cloudml_sagemaker.resources.cloud import Objects as OfS3
+
+        return OfS3(self)
+
+    @property
+    def cloud(self) -> Cloud:
+        """What `cloudml.remote` is told of AWS. Looked up late: the kinds are made of this module's types."""
+        from cloudml_sagemaker.resources.cloud import CLOUD
+
+        return CLOUD
 
 
 Kind: TypeAlias = remote.Kind[World]

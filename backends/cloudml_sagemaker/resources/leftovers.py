@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from cloudml.errors import StateError
+from cloudml.remote import state
+from cloudml.remote.parallel import in_parallel
 from cloudml_sagemaker.refusals import AwsError
-from cloudml_sagemaker.resources import state, tags
+from cloudml_sagemaker.resources import tags
 from cloudml_sagemaker.resources.kind import Owned, World
 
 CODE = ("jobs", "definitions", "state")
@@ -72,7 +74,7 @@ def piles(world: World, folders: Iterable[str]) -> list[Pile]:
     def pile(folder: str) -> Pile:
         return Pile(folder, tuple(_objects(world, f"{world.place.prefix}/{folder}/")))
 
-    found = tags.in_parallel(pile, folders)
+    found = in_parallel(pile, folders)
     return [one for one in found if one.keys]
 
 

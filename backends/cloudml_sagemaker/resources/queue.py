@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from cloudml.plan import Resource
+from cloudml.remote.parallel import in_parallel
 from cloudml_sagemaker.refusals import AwsError
 from cloudml_sagemaker.resources import tags
 from cloudml_sagemaker.resources.kind import Kind, Live, Owned, World, reduced
@@ -82,7 +83,7 @@ def _owned(world: World) -> Iterator[Owned]:
     prefix = tags.stem(world.place)
     more: dict[str, Any] = {"QueueNamePrefix": prefix} if prefix else {}
     urls = list(world.client.pages("sqs", "ListQueues", "QueueUrls", MaxResults=1000, **more))
-    every = tags.in_parallel(lambda url: world.client.find("sqs", "ListQueueTags", QueueUrl=url), urls)
+    every = in_parallel(lambda url: world.client.find("sqs", "ListQueueTags", QueueUrl=url), urls)
     for url, found in zip(urls, every, strict=True):
         if tags.is_ours((found or {}).get("Tags", {}), world.place):
             yield Owned(url.rpartition("/")[2])

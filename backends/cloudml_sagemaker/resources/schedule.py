@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from cloudml.plan import Resource
+from cloudml.remote.parallel import in_parallel
 from cloudml_sagemaker import names
 from cloudml_sagemaker.refusals import AwsError
 from cloudml_sagemaker.resources import tags
@@ -74,7 +75,7 @@ def _own_groups(world: World) -> list[str]:
     prefix = tags.stem(world.place)
     more: dict[str, Any] = {"NamePrefix": prefix} if prefix else {}
     found = list(world.client.pages(_SCHEDULER, "ListScheduleGroups", "ScheduleGroups", **more))
-    every = tags.in_parallel(lambda one: _group_tags(world, one["Arn"]), found)
+    every = in_parallel(lambda one: _group_tags(world, one["Arn"]), found)
     return [one["Name"] for one, labels in zip(found, every, strict=True) if tags.is_ours(labels, world.place)]
 
 

@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from cloudml.errors import Refused
+from cloudml.remote.parallel import in_parallel
 from cloudml_sagemaker.refusals import AwsError
 from cloudml_sagemaker.resources.kind import Owned, World
 from cloudml_sagemaker.target import Place
 
 PROJECT, TARGET, PIPELINE = "cloudml:project", "cloudml:target", "cloudml:pipeline"
-PARALLEL = 16
-"""Requests at once; SageMaker's Describe and List operations bear more."""
 
 _STEM = 40
 """Characters of a name that no shortening reaches: what is put behind a stem has fewer than 23."""
-
-T = TypeVar("T")
-R = TypeVar("R")
 
 
 def plain(tags: Iterable[Mapping[str, str]] | Mapping[str, str] | None) -> dict[str, str]:
@@ -62,15 +57,6 @@ def stem(place: Place) -> str:
     if re.search(r"[^a-z0-9]", place.project):  # always hashed, hence always cleaned
         return joined[:_STEM].rstrip("-")
     return place.project[:_STEM]
-
-
-def in_parallel(work: Callable[[T], R], items: Iterable[T]) -> list[R]:
-    """The results in order. The first error ends it."""
-    every = list(items)
-    if len(every) < 2:
-        return [work(item) for item in every]
-    with ThreadPoolExecutor(min(PARALLEL, len(every)), thread_name_prefix="resources") as pool:
-        return list(pool.map(work, every))
 
 
 def sagemaker_tags(world: World, arn: str) -> dict[str, str]:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from cloudml.plan import Resource
+from cloudml.remote.parallel import in_parallel
 from cloudml_sagemaker.resources import tags
 from cloudml_sagemaker.resources.kind import Kind, Live, Owned, World, reduced
 
@@ -120,7 +121,7 @@ def _owned(world: World) -> Iterator[Owned]:
     stem = tags.stem(world.place)
     every = [one["TopicArn"] for one in world.client.pages("sns", "ListTopics", "Topics")]
     named = [arn for arn in every if arn.rpartition(":")[2].startswith(stem)]
-    for arn, found in zip(named, tags.in_parallel(lambda one: _labels(world, one), named), strict=True):
+    for arn, found in zip(named, in_parallel(lambda one: _labels(world, one), named), strict=True):
         if tags.is_ours(found, world.place):
             yield Owned(arn.rpartition(":")[2], found.get(tags.PIPELINE, ""))
 

@@ -13,13 +13,13 @@ from cloudml import spec
 from cloudml.backend.port import Target
 from cloudml.jobs.control import baseline
 from cloudml.plan import Resource
+from cloudml.remote.applying import ensure
 from cloudml.runtime.drift import profile
 from cloudml.testing.harness import SAMPLES, sources_of
 from cloudml.testing.mocks import MockInUse
 from cloudml_sagemaker.client import Client
 from cloudml_sagemaker.compile import compile_pipeline
 from cloudml_sagemaker.container.control.store import S3
-from cloudml_sagemaker.resources.applying import ensure
 from cloudml_sagemaker.resources.kind import World
 from cloudml_sagemaker.target import Place
 

@@ -10,11 +10,12 @@ from cloudml import spec
 from cloudml.backend.port import Target
 from cloudml.backend.records import Destroyed
 from cloudml.plan import Plan, Resource, diff
+from cloudml.remote import applying, observing
 from cloudml.testing.harness import SAMPLES, build, sources_of
 from cloudml.testing.mocks import MockInUse
 from cloudml_sagemaker.client import Client, Patience
 from cloudml_sagemaker.compile import compile_pipeline
-from cloudml_sagemaker.resources import applying, destroying, executions, observing
+from cloudml_sagemaker.resources import destroying, executions
 from cloudml_sagemaker.resources.kind import World
 from cloudml_sagemaker.target import Place
 

@@ -11,7 +11,7 @@ from resources_lab import DAILY, Lab, actions, named
 from cloudml import spec
 from cloudml.errors import BackendError, Refused
 from cloudml.plan import Resource
-from cloudml_sagemaker import upload
+from cloudml.remote import upload
 
 KINDS = ("queue", "pipeline", "model_group", "schedule", "schedule_group")
 

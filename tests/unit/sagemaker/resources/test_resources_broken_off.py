@@ -14,9 +14,10 @@ from resources_lab import Lab, actions, named
 
 from cloudml.errors import BackendError, Refused
 from cloudml.plan import Plan, Resource
-from cloudml_sagemaker.resources import applying, journal, state
-from cloudml_sagemaker.resources.journal import Journal, Writer
-from cloudml_sagemaker.resources.state import Pending, Step
+from cloudml.remote import applying, journal, state
+from cloudml.remote.journal import Journal, Writer
+from cloudml.remote.state import Pending, Step
+from cloudml_sagemaker.resources import cloud
 
 MAKES = ("CreateModelPackageGroup", "CreateQueue", "CreatePipeline", "CreateScheduleGroup", "CreateSchedule")
 
@@ -199,7 +200,7 @@ def test_an_apply_that_is_alive_is_left_alone_and_a_silent_one_is_taken_over(lab
     resources = lab.resources()
     lab.apply(resources)
     changed = [one for one in lab.resources(description="new") if one.kind != "job_code"]
-    name = state.name_of(resources)
+    name = cloud.name_of(resources)
     now = journal.Writer.here().clock()
     known = state.read(lab.world, name)
     busy = state.write(lab.world, name, replace(known, pending=pending(beat=now)))
@@ -213,7 +214,7 @@ def test_an_apply_that_is_alive_is_left_alone_and_a_silent_one_is_taken_over(lab
 
 def test_who_was_thought_dead_stops_when_it_comes_back(lab: Lab) -> None:
     lab.apply(lab.resources())
-    name = state.name_of(lab.resources())
+    name = cloud.name_of(lab.resources())
     steps = [Step("create", "queue", "q")]
     writer = Writer("here", 4, clock=lambda: 1000.0)
     with Journal(lab.world, name, state.read(lab.world, name), steps, writer) as slow:
@@ -300,12 +301,12 @@ def test_under_faults_applies_converge(lab: Lab, rules: dict[str, float]) -> Non
 def test_a_lost_state_is_made_anew_from_what_is_there(lab: Lab) -> None:
     resources = lab.resources()
     lab.apply(resources)
-    lab.client.call("s3", "DeleteObject", Bucket="data", Key=f"samples/test/state/{state.name_of(resources)}.json")
+    lab.client.call("s3", "DeleteObject", Bucket="data", Key=f"samples/test/state/{cloud.name_of(resources)}.json")
     plan = lab.plan(resources)
     assert not plan.has_changes
     changed = [one for one in lab.resources(description="new") if one.kind != "job_code"]
     assert lab.apply(changed).count("UpdatePipeline") == 1
-    assert json.loads(lab.client.read(f"s3://data/samples/test/state/{state.name_of(resources)}.json"))["applied"]
+    assert json.loads(lab.client.read(f"s3://data/samples/test/state/{cloud.name_of(resources)}.json"))["applied"]
 
 
 def test_ensure_makes_what_a_run_needs_and_removes_nothing(lab: Lab) -> None:

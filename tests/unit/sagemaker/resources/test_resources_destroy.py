@@ -10,10 +10,11 @@ import pytest
 from resources_lab import Lab, named
 
 from cloudml.errors import Refused
+from cloudml.remote import state
+from cloudml.remote.journal import Journal
+from cloudml.remote.state import Step
 from cloudml_sagemaker import names
-from cloudml_sagemaker.resources import leftovers, state, tags
-from cloudml_sagemaker.resources.journal import Journal
-from cloudml_sagemaker.resources.state import Step
+from cloudml_sagemaker.resources import cloud, leftovers, tags
 
 EMPTY = {
     "objects": [],
@@ -160,7 +161,7 @@ def test_a_prefix_without_our_mark_is_left_alone(lab: Lab) -> None:
 def test_while_somebody_applies_nothing_is_removed(lab: Lab) -> None:
     lab.apply(lab.resources())
     before = lab.account()
-    name = state.name_of(lab.resources())
+    name = cloud.name_of(lab.resources())
     with Journal(lab.world, name, state.read(lab.world, name), [Step("create", "queue", "q")]):
         assert lab.destroy(dry_run=True).removed
         with pytest.raises(Refused) as caught:
@@ -175,7 +176,7 @@ def test_while_somebody_applies_nothing_is_removed(lab: Lab) -> None:
 
 def test_state_that_cannot_be_read_keeps_nobody_from_destroying(lab: Lab) -> None:
     lab.apply(lab.resources())
-    put(lab, f"samples/test/state/{state.name_of(lab.resources())}.json", b"{")
+    put(lab, f"samples/test/state/{cloud.name_of(lab.resources())}.json", b"{")
     assert lab.destroy().complete
     assert lab.account() == EMPTY
 

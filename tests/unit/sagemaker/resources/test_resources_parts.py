@@ -9,9 +9,10 @@ import pytest
 from cloudml.backend.port import Target
 from cloudml.plan import Resource
 from cloudml.plan.resource import digest_of
+from cloudml.remote import job_code
 from cloudml.testing.harness import SAMPLES
 from cloudml_sagemaker import names
-from cloudml_sagemaker.resources import job_code, state, tags
+from cloudml_sagemaker.resources import cloud, tags
 from cloudml_sagemaker.resources.kind import reduced
 from cloudml_sagemaker.resources.table import KINDS
 from cloudml_sagemaker.target import Place
@@ -93,12 +94,12 @@ def test_the_pipeline_of_a_monitor_names_no_state() -> None:
     def pipeline(name: str, *keys: str) -> Resource:
         return Resource.of("pipeline", name, {"Tags": [{"Key": key, "Value": "x"} for key in keys]})
 
-    found = state.name_of(
+    found = cloud.name_of(
         [pipeline("watch", "cloudml:monitor", "cloudml:pipeline"), pipeline("main", "cloudml:pipeline")]
     )
     assert found == "main"
     with pytest.raises(ValueError, match="no pipeline"):
-        state.name_of([pipeline("watch", "cloudml:monitor")])
+        cloud.name_of([pipeline("watch", "cloudml:monitor")])
 
 
 def test_things_are_made_before_what_stands_on_them() -> None:

@@ -18,11 +18,12 @@ import pytest
 
 from cloudml.errors import Refused
 from cloudml.plan.resource import Resource
+from cloudml.remote.packing import archive
 from cloudml.testing.mocks import MockInUse, running_sagemaker
 from cloudml_sagemaker import library
 from cloudml_sagemaker.client import Client, Patience
 from cloudml_sagemaker.refusals import AwsError
-from cloudml_sagemaker.upload import Builder, archive, upload
+from cloudml_sagemaker.upload import builder, upload
 
 
 class Place:
@@ -131,7 +132,7 @@ def test_the_bytes_do_not_depend_on_order_or_time(project: Path) -> None:
     os.utime(project / "steps" / "work.py", (1, 1))
     assert one == archive({"a": b"1", "b": b"2"})
     assert one[4:8] == b"\0\0\0\0", "RFC 1952: MTIME 0, no time stamp is available"
-    first, second = (Builder(project, project).build(job(project).document) for _ in range(2))
+    first, second = (builder(project, project).build(job(project).document) for _ in range(2))
     assert first == second
     assert gzip.decompress(first["bundle.tar.gz"])
 

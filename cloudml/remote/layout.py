@@ -1,8 +1,8 @@
-"""Where each step of a pipeline lies, seen from SageMaker: which steps share a job, which conditions need guards.
+"""Where each step of a pipeline lies, seen from a cloud: which steps share a job, which conditions need guards.
 
-AWS joins nothing after a branch: a step that waits for a step in a branch that is not taken never starts, a Condition
-step cannot be waited for (sagemaker-python-sdk issue 3565), and a ForEach body holds none. There a condition is decided
-by a job, the steps of its branches stand beside it, and each of them looks at the decision (a guard) before it works.
+A cloud's pipelines join nothing after a branch: a step that waits for a step in a branch that is not taken never
+starts. There a condition is decided by a job, the steps of its branches stand beside it, and each of them looks at the
+decision (a guard) before it works.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""What was applied, remembered in S3: one object for each pipeline, written only by whoever saw its last content.
+"""What was applied, remembered in the bucket: one object a pipeline, written only by whoever saw its last content.
 
-    s3://bucket/prefix/cloudml.json                   whose prefix it is
-    s3://bucket/prefix/state/<pipeline in AWS>.json   what was applied; while an apply is under way, its journal
+    <bucket>/<prefix>/cloudml.json                        whose prefix it is
+    <bucket>/<prefix>/state/<pipeline in the cloud>.json  what was applied; while an apply is under way, its journal
 
-S3's conditional writes (If-Match, If-None-Match: S3 user guide, "Conditional requests") let one of two writers win.
+The clouds' conditional writes let one of two writers win.
 """
 
 from __future__ import annotations
@@ -16,16 +16,13 @@ from typing import Any
 
 from cloudml.errors import Refused, StateError
 from cloudml.plan import Resource, canonical
-from cloudml_sagemaker.refusals import AwsError
-from cloudml_sagemaker.resources import job_code
-from cloudml_sagemaker.resources.kind import World
-from cloudml_sagemaker.resources.tags import in_parallel
+from cloudml.remote import job_code
+from cloudml.remote.parallel import in_parallel
+from cloudml.remote.world import Overtaken, World
 
 FORMAT = 1
 OWNER = "cloudml.json"
 FOLDER = "state"
-_LOST_RACE = ("PreconditionFailed", "ConditionalRequestConflict", "412")
-_UNMET = frozenset({"missing"})
 
 
 @dataclass(frozen=True)
@@ -80,14 +77,14 @@ class Pending:
 
 @dataclass(frozen=True)
 class State:
-    """The object's content, and the tag by which S3 knows this version of it; empty when there is none."""
+    """The object's content, and the tag by which the cloud knows this version of it; empty when there is none."""
 
     applied: tuple[Applied, ...] = ()
     pending: Pending | None = None
     at: str = ""
     by: str = ""
     cloudml: str = ""
-    botocore: str = ""
+    sdk: str = ""
     etag: str = ""
 
     def of(self, kind: str, name: str) -> Applied | None:
@@ -100,41 +97,31 @@ class State:
         return replace(self, applied=tuple(one for key, one in kept.items() if key not in gone))
 
 
-def name_of(resources: Sequence[Resource]) -> str:
-    """The name of the pipeline in AWS that these belong to: not that of a monitor's own pipeline."""
-    for one in resources:
-        labels = {tag["Key"] for tag in one.document.get("Tags", ())} if one.kind == "pipeline" else {"cloudml:monitor"}
-        if "cloudml:monitor" not in labels:
-            return one.name
-    raise ValueError("no pipeline is among the resources")
-
-
 def read(world: World, name: str) -> State:
-    """The state of a pipeline; an empty one when there is none. Raises AwsError, StateError."""
-    found = _get(world, _key(world, name))
-    return State() if found is None else _parsed(*found, _key(world, name))
+    """The state of a pipeline; an empty one when there is none. Raises CloudError, StateError."""
+    found = world.objects.get(_key(world, name))
+    return State() if found is None else _parsed(world, *found, _key(world, name))
 
 
 def others(world: World, name: str) -> Iterator[State]:
-    """The states of the target's other pipelines. Raises AwsError, StateError."""
+    """The states of the target's other pipelines. Raises CloudError, StateError."""
     for key, content in _contents(world):
         if key != _key(world, name):
-            yield _parsed(*content, key)
+            yield _parsed(world, *content, key)
 
 
 def every(world: World) -> Iterator[tuple[str, State]]:
-    """The name in AWS of each pipeline of the target, and its state; what cannot be read is passed over."""
+    """The name in the cloud of each pipeline of the target, and its state; what cannot be read is passed over."""
     for key, content in _contents(world):
         with suppress(StateError):
-            yield key.rpartition("/")[2].removesuffix(".json"), _parsed(*content, key)
+            yield key.rpartition("/")[2].removesuffix(".json"), _parsed(world, *content, key)
 
 
 def _contents(world: World) -> Iterator[tuple[str, tuple[bytes, str]]]:
     """Key, content and ETag of each state of the target."""
     prefix = f"{world.place.prefix}/{FOLDER}/"
-    listed = world.client.pages("s3", "ListObjectsV2", "Contents", Bucket=world.place.bucket, Prefix=prefix)
-    keys = [one["Key"] for one in listed]
-    for key, found in zip(keys, in_parallel(lambda key: _get(world, key), keys), strict=True):
+    keys = list(world.objects.listing(prefix))
+    for key, found in zip(keys, in_parallel(world.objects.get, keys), strict=True):
         if found is not None:
             yield key, found
 
@@ -142,19 +129,16 @@ def _contents(world: World) -> Iterator[tuple[str, tuple[bytes, str]]]:
 def write(world: World, name: str, state: State) -> State:
     """Put a state in the place of the version that it was made from; the state as it lies there now.
 
-    Raises Refused (CML531) when somebody else has written since, AwsError.
+    Raises Refused (CML531) when somebody else has written since, CloudError.
     """
     key = _key(world, name)
-    body = _text(state).encode()
-    condition = {"IfMatch": state.etag} if state.etag else {"IfNoneMatch": "*"}
+    body = _text(world, state).encode()
     try:
-        etag = world.client.call("s3", "PutObject", Bucket=world.place.bucket, Key=key, Body=body, **condition)["ETag"]
-    except AwsError as error:
-        if error.provider_code not in _LOST_RACE and not (state.etag and error.kind in _UNMET):
-            raise
-        found = _get(world, key)
+        etag = world.objects.put(key, body, state.etag)
+    except Overtaken as error:
+        found = world.objects.get(key)
         if found is None or found[0] != body:  # else our own write, whose answer was lost
-            raise moved(name, None if found is None else _parsed(*found, key)) from error
+            raise moved(name, None if found is None else _parsed(world, *found, key)) from error
         etag = found[1]
     return replace(state, etag=etag)
 
@@ -180,20 +164,8 @@ def claim(world: World) -> None:
     mark = {"project": world.place.project, "target": world.place.target}
     key = f"{world.place.prefix}/{OWNER}"
     try:
-        world.client.call(
-            "s3", "PutObject", Bucket=world.place.bucket, Key=key, Body=canonical(mark).encode(), IfNoneMatch="*"
-        )
-    except AwsError as error:
-        if error.kind == "missing":
-            raise AwsError(
-                "missing",
-                error.operation,
-                error.provider_code,
-                f"there is no bucket {world.place.bucket}",
-                hint=f"make it: aws s3 mb s3://{world.place.bucket} --region {world.place.region}",
-            ) from error
-        if error.provider_code not in _LOST_RACE:
-            raise
+        world.objects.put(key, canonical(mark).encode(), "")
+    except Overtaken:
         check_owner(world)
 
 
@@ -210,7 +182,7 @@ def _refuse_other(world: World, prefix: str) -> bool:
         raise Refused(
             f"it belongs to project {owner[0]}, target {owner[1]}",
             code="CML532",
-            where=f"s3://{world.place.bucket}/{prefix}/",
+            where=f"{world.place.base.removesuffix(world.place.prefix)}{prefix}/",
             hint=f"give target {world.place.target} another prefix in cloudml.toml",
         )
     return True
@@ -218,7 +190,7 @@ def _refuse_other(world: World, prefix: str) -> bool:
 
 def owner_at(world: World, key: str) -> tuple[str, str] | None:
     """Project and target that an owner's mark names; None when there is no such mark."""
-    found = _get(world, key)
+    found = world.objects.get(key)
     if found is None:
         return None
     try:
@@ -237,27 +209,21 @@ def _key(world: World, name: str) -> str:
     return f"{world.place.prefix}/{FOLDER}/{name}.json"
 
 
-def _get(world: World, key: str) -> tuple[bytes, str] | None:
-    """Content and ETag of an object. They belong together: one request gives both."""
-    found = world.client.find("s3", "GetObject", Bucket=world.place.bucket, Key=key)
-    return None if found is None else (found["Body"].read(), found["ETag"])
+def _text(world: World, state: State) -> str:
+    document = {key: value for key, value in asdict(state).items() if key not in ("etag", "sdk")}
+    return canonical({"format": FORMAT, **document, world.cloud.sdk: state.sdk})
 
 
-def _text(state: State) -> str:
-    document = {key: value for key, value in asdict(state).items() if key != "etag"}
-    return canonical({"format": FORMAT, **document})
-
-
-def _parsed(content: bytes, etag: str, key: str) -> State:
+def _parsed(world: World, content: bytes, etag: str, key: str) -> State:
     try:
         document: Mapping[str, Any] = json.loads(content)
         if document["format"] != FORMAT:
             raise StateError(
                 f"the state {key} has format {document['format']}", hint="it was written by a newer cloudml: use that"
             )
-        fields = {name: document.get(name, "") for name in ("at", "by", "cloudml", "botocore")}
+        fields = {name: document.get(name, "") for name in ("at", "by", "cloudml")}
         applied = tuple(Applied(**one) for one in document["applied"])
-        return State(applied, _pending(document["pending"]), **fields, etag=etag)
+        return State(applied, _pending(document["pending"]), **fields, sdk=document.get(world.cloud.sdk, ""), etag=etag)
     except (ValueError, KeyError, TypeError) as error:
         raise StateError(
             f"the state {key} cannot be read: {error}",

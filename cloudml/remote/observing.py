@@ -1,4 +1,4 @@
-"""The world as it is: every resource that is declared, or was, read from AWS at once."""
+"""The world as it is: every resource that is declared, or was, read from the cloud at once."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from cloudml.plan import Observed, Resource, differences
-from cloudml_sagemaker.resources import job_code, state
-from cloudml_sagemaker.resources.journal import Writer
-from cloudml_sagemaker.resources.kind import Kind, Live, World
-from cloudml_sagemaker.resources.state import Applied, Pending, State, Step
-from cloudml_sagemaker.resources.table import KINDS
-from cloudml_sagemaker.resources.tags import in_parallel, is_ours, plain
+from cloudml.remote import job_code, state
+from cloudml.remote.journal import Writer
+from cloudml.remote.kind import Kind, Live
+from cloudml.remote.parallel import in_parallel
+from cloudml.remote.state import Applied, Pending, State, Step
+from cloudml.remote.world import World
 
 NOT_OURS = "it is there already, and does not belong to"
 
@@ -20,14 +20,14 @@ NOT_OURS = "it is there already, and does not belong to"
 def observe(world: World, resources: Sequence[Resource]) -> list[Observed]:
     """What exists of these, and what was applied for the same pipeline and is declared no more. Only reads.
 
-    Raises AwsError, StateError, Refused (CML532).
+    Raises CloudError, StateError, Refused (CML532).
     """
     return look(world, resources, remembered(world, resources))
 
 
 def remembered(world: World, resources: Sequence[Resource]) -> State:
     """The state of the pipeline that these belong to. Raises Refused (CML532) when the prefix is another's."""
-    name = state.name_of(resources)
+    name = world.cloud.name_of(resources)
     with ThreadPoolExecutor(1) as pool:
         owner = pool.submit(state.check_owner, world)
         found = state.read(world, name)
@@ -54,10 +54,12 @@ def _undeclared(world: World, resources: Sequence[Resource], known: State) -> li
     """
     declared = {(one.kind, one.name) for one in resources}
     left = [one for one in known.applied if (one.kind, one.name) not in declared]
-    left = [one for one in left if one.kind in KINDS and one.kind != job_code.KIND]
+    left = [one for one in left if one.kind in world.cloud.kinds and one.kind != job_code.KIND]
     if not left:
         return []
-    shared = {(one.kind, one.name) for other in state.others(world, state.name_of(resources)) for one in other.applied}
+    shared = {
+        (one.kind, one.name) for other in state.others(world, world.cloud.name_of(resources)) for one in other.applied
+    }
     return [one for one in left if (one.kind, one.name) not in shared]
 
 
@@ -65,11 +67,11 @@ def _observe(world: World, resource: Resource | None, old: Applied | None, pendi
     """One thing as it is; None when it is not there. Asked for are the fields of now and those of before."""
     asked = resource or (old.resource() if old else None)
     assert asked is not None
-    kind = KINDS[asked.kind]
+    kind = world.cloud.kinds[asked.kind]
     if asked.kind == job_code.KIND:
         return _code(world, asked, old)
     if resource is not None and old is not None and old.digest != resource.digest:
-        asked = Resource(asked.kind, asked.name, _union(resource.document, old.document), "")
+        asked = Resource(asked.kind, asked.name, _union(resource.document, old.document, world.cloud.tag), "")
     live = kind.read(world, asked)
     if live is None:
         return None
@@ -90,7 +92,7 @@ def _observe(world: World, resource: Resource | None, old: Applied | None, pendi
 
 def _code(world: World, resource: Resource, old: Applied | None) -> Observed | None:
     """Job code: as declared when its folder is there; else what was there before, as far as it is remembered."""
-    if KINDS[job_code.KIND].read(world, resource) is not None:
+    if world.cloud.kinds[job_code.KIND].read(world, resource) is not None:
         return Observed(resource, resource)
     if old is None or old.digest == resource.digest:
         return None
@@ -98,20 +100,20 @@ def _code(world: World, resource: Resource, old: Applied | None) -> Observed | N
     return Observed(before, before)
 
 
-def _union(new: Any, old: Any) -> Any:
+def _union(new: Any, old: Any, tag: str) -> Any:
     """The new document, and what only the old one speaks of."""
     if isinstance(new, Mapping) and isinstance(old, Mapping):
         return {**{key: value for key, value in old.items() if key not in new}, **{
-            key: _union(value, old[key]) if key in old else value for key, value in new.items()
+            key: _union(value, old[key], tag) if key in old else value for key, value in new.items()
         }}  # fmt: skip
-    if _is_tags(new) and _is_tags(old):
-        have = {one["Key"] for one in new}
-        return [*new, *(one for one in old if one["Key"] not in have)]
+    if tag and _are_tags(new, tag) and _are_tags(old, tag):
+        have = {one[tag] for one in new}
+        return [*new, *(one for one in old if one[tag] not in have)]
     return new
 
 
-def _is_tags(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(one, Mapping) and set(one) == {"Key", "Value"} for one in value)
+def _are_tags(value: Any, tag: str) -> bool:
+    return isinstance(value, list) and all(isinstance(one, Mapping) and tag in one and len(one) == 2 for one in value)
 
 
 def _made_by(pending: Pending | None, seen: Resource) -> bool:
@@ -121,7 +123,7 @@ def _made_by(pending: Pending | None, seen: Resource) -> bool:
     )
 
 
-def _lost(world: World, kind: Kind, resource: Resource | None, seen: Resource) -> str:
+def _lost(world: World, kind: Kind[Any], resource: Resource | None, seen: Resource) -> str:
     """What goes with it for good, if it is to go."""
     goes = resource is None or _replaced(kind, differences(seen.document, resource.document))
     if not goes:
@@ -129,7 +131,7 @@ def _lost(world: World, kind: Kind, resource: Resource | None, seen: Resource) -
     return (kind.loses(world, seen.name) if kind.loses else "") or kind.lost
 
 
-def _replaced(kind: Kind, fields: Iterable[str]) -> bool:
+def _replaced(kind: Kind[Any], fields: Iterable[str]) -> bool:
     return any(one == path or one.startswith(f"{path}.") for one in fields for path in kind.replaces)
 
 
@@ -157,10 +159,7 @@ def cut_off(pending: Pending) -> str:
 
 
 def foreign(world: World, asked: Resource, live: Live, old: Applied | None) -> bool:
-    """Whether it has our name, but neither our tags nor a memory of us."""
-    declared = _labels(asked.document)
-    return old is None and is_ours(declared, world.place) and not is_ours(_labels(live.document), world.place)
-
-
-def _labels(document: Mapping[str, Any]) -> dict[str, str]:
-    return plain(document.get("Tags") or document.get("tags"))
+    """Whether it has our name, but neither our labels nor a memory of us."""
+    cloud = world.cloud
+    declared, shown = cloud.labels(asked.document), cloud.labels(live.document)
+    return old is None and cloud.ours(declared, world.place) and not cloud.ours(shown, world.place)

@@ -20,11 +20,10 @@ from importlib.metadata import version
 from types import TracebackType
 
 from cloudml import __version__
-from cloudml.errors import CloudmlError, Refused
-from cloudml_sagemaker.refusals import AwsError
-from cloudml_sagemaker.resources import state
-from cloudml_sagemaker.resources.kind import World
-from cloudml_sagemaker.resources.state import Applied, Pending, State, Step
+from cloudml.errors import CloudError, CloudmlError, Refused
+from cloudml.remote import state
+from cloudml.remote.state import Applied, Pending, State, Step
+from cloudml.remote.world import World
 
 BEAT, SILENT = 30.0, 300.0
 """Seconds between two signs of life; seconds of silence after which an apply is dead."""
@@ -61,17 +60,6 @@ def _runs(pid: int) -> bool:
     return True
 
 
-def identity(world: World) -> str:
-    """The ARN of whoever asks; empty when AWS does not tell. Known once a session."""
-    if "identity" not in world.memory:
-        try:
-            world.memory["identity"] = str(world.client.call("sts", "GetCallerIdentity").get("Arn", ""))
-        except AwsError:
-            world.memory["identity"] = ""
-    found: str = world.memory["identity"]
-    return found
-
-
 class Journal:
     """An apply under way, as a context: begun on entry, ended or marked as cut off on exit."""
 
@@ -95,7 +83,7 @@ class Journal:
             raise state.moved(self._name, known)
         pending = Pending(
             id=uuid.uuid4().hex,
-            by=identity(self._world),
+            by=self._world.cloud.identity(self._world),
             host=self._writer.host,
             pid=self._writer.pid,
             at=_now(),
@@ -120,7 +108,7 @@ class Journal:
             return  # what is told is the first error; the journal counts as dead after a while in any case
 
     def done(self, steps: Sequence[Step], made: Sequence[Applied] = ()) -> None:
-        """Note what stands now. Raises Refused (CML531) when somebody else has taken over, AwsError."""
+        """Note what stands now. Raises Refused (CML531) when somebody else has taken over, CloudError."""
         pending = self._state.pending
         assert pending is not None
         gone = [(step.kind, step.name) for step in steps if step.action == "delete"]
@@ -138,7 +126,7 @@ class Journal:
             raise self._lost
 
     def end(self, applied: Sequence[Applied]) -> None:
-        """All stands: this is what was applied. Raises Refused (CML531), AwsError."""
+        """All stands: this is what was applied. Raises Refused (CML531), CloudError."""
         self._over.set()
         self._write(
             replace(
@@ -146,9 +134,9 @@ class Journal:
                 applied=tuple(applied),
                 pending=None,
                 at=_now(),
-                by=identity(self._world),
+                by=self._world.cloud.identity(self._world),
                 cloudml=__version__,
-                botocore=version("botocore"),
+                sdk=version(self._world.cloud.sdk),
             )
         )
 
@@ -176,7 +164,7 @@ class Journal:
                 alive = replace(self._state, pending=replace(pending, beat=self._writer.clock()))
                 try:
                     self._state = self._put(alive)
-                except AwsError:
+                except CloudError:
                     continue  # a bad line: the next one may get through
                 except CloudmlError as error:
                     self._lost = error

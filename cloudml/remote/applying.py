@@ -10,14 +10,11 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 from cloudml.errors import BackendError, CloudmlError, Refused
 from cloudml.plan import Change, Observed, Plan, Resource, desired_state, diff, state_of
-from cloudml_sagemaker.resources import job_code, observing, state
-from cloudml_sagemaker.resources.journal import Journal
-from cloudml_sagemaker.resources.kind import World
-from cloudml_sagemaker.resources.state import Applied, State, Step
-from cloudml_sagemaker.resources.table import KINDS
-from cloudml_sagemaker.resources.tags import PARALLEL
-
-_ORDER = {name: place for place, name in enumerate(KINDS)}
+from cloudml.remote import job_code, observing, state
+from cloudml.remote.journal import Journal
+from cloudml.remote.parallel import PARALLEL
+from cloudml.remote.state import Applied, State, Step
+from cloudml.remote.world import World
 
 
 def apply(world: World, resources: Sequence[Resource], plan: Plan) -> None:
@@ -36,9 +33,9 @@ def apply(world: World, resources: Sequence[Resource], plan: Plan) -> None:
     if state_of(seen) != plan.base:
         raise _stale(plan, resources, seen)
     _refuse_foreign(seen)
-    changes = [change for change in plan.changes if _acts(change)]
-    name = state.name_of(resources)
-    _bring(world, name, known, changes, resources, _kept(resources, known, plan))
+    changes = [change for change in plan.changes if _acts(world, change)]
+    name = world.cloud.name_of(resources)
+    _bring(world, name, known, changes, resources, _kept(world, resources, known, plan))
 
 
 def ensure(world: World, resources: Sequence[Resource], kinds: Collection[str]) -> tuple[Change, ...]:
@@ -49,16 +46,16 @@ def ensure(world: World, resources: Sequence[Resource], kinds: Collection[str]) 
     known = observing.remembered(world, resources)
     wanted = [one for one in resources if one.kind in kinds]
     seen = observing.look(world, resources, known, kinds)
-    changes = [change for change in diff(wanted, seen).changes if _acts(change)]
+    changes = [change for change in diff(wanted, seen).changes if _acts(world, change)]
     if changes:
         _refuse_foreign(seen)
-        _bring(world, state.name_of(resources), known, changes, wanted, known.applied)
+        _bring(world, world.cloud.name_of(resources), known, changes, wanted, known.applied)
     return tuple(changes)
 
 
-def _acts(change: Change) -> bool:
+def _acts(world: World, change: Change) -> bool:
     """Whether an apply has something to do: what a run makes it leaves to the run."""
-    return change.action != "none" and not (change.action == "create" and KINDS[change.kind].deferred)
+    return change.action != "none" and not (change.action == "create" and world.cloud.kinds[change.kind].deferred)
 
 
 def _stale(plan: Plan, resources: Sequence[Resource], seen: Sequence[Observed]) -> Refused:
@@ -87,7 +84,7 @@ def _refuse_foreign(seen: Sequence[Observed]) -> None:
             )
 
 
-def _kept(resources: Sequence[Resource], known: State, plan: Plan) -> tuple[Applied, ...]:
+def _kept(world: World, resources: Sequence[Resource], known: State, plan: Plan) -> tuple[Applied, ...]:
     """What was applied, is declared no more, and stays: because removing it would lose something, or another
     pipeline needs it. It is remembered, so that a later plan still knows of it."""
     declared = {(one.kind, one.name) for one in resources}
@@ -95,7 +92,7 @@ def _kept(resources: Sequence[Resource], known: State, plan: Plan) -> tuple[Appl
     return tuple(
         one
         for one in known.applied
-        if (one.kind, one.name) not in declared | gone and one.kind != job_code.KIND and one.kind in KINDS
+        if (one.kind, one.name) not in declared | gone and one.kind != job_code.KIND and one.kind in world.cloud.kinds
     )
 
 
@@ -118,7 +115,7 @@ def _bring(
     by_name = {(one.kind, one.name): one for one in resources}
     steps = {change: _step(change, by_name) for change in changes}
     with Journal(world, name, known, [*steps.values()]) as journal:
-        for wave in _waves(changes):
+        for wave in _waves(world, changes):
             _carry_out(world, journal, wave, steps, by_name)
         made = {(one.kind, one.name): one for one in kept} | {
             (one.kind, one.name): Applied.of(one) for one in resources
@@ -132,14 +129,14 @@ def _step(change: Change, resources: dict[tuple[str, str], Resource]) -> Step:
     return Step(change.action, change.kind, change.name, digest)
 
 
-def _waves(changes: Sequence[Change]) -> Iterator[list[Change]]:
+def _waves(world: World, changes: Sequence[Change]) -> Iterator[list[Change]]:
     """Changes of one kind, which do not need one another: made in the table's order, then removed in reverse."""
     makes = [change for change in changes if change.action != "delete"]
     goes = [change for change in changes if change.action == "delete"]
-    for kind in _ORDER:
+    for kind in world.cloud.kinds:
         if wave := [change for change in makes if change.kind == kind]:
             yield wave
-    for kind in reversed(_ORDER):
+    for kind in reversed([*world.cloud.kinds]):
         if wave := [change for change in goes if change.kind == kind]:
             yield wave
 
@@ -180,7 +177,7 @@ def _side_by_side(
 
 
 def _do(world: World, change: Change, resources: dict[tuple[str, str], Resource]) -> None:
-    kind = KINDS[change.kind]
+    kind = world.cloud.kinds[change.kind]
     if change.action in ("delete", "replace"):
         kind.delete(world, change.name)
     if change.action in ("create", "replace"):
