@@ -14,7 +14,7 @@ from typing import Any
 from . import linux
 
 TERMINATE, KILL, SOCKET = b"T", b"K", b"S"
-_RESET = ("SIGPIPE", "SIGXFSZ", "SIGINT")
+_RESET = ("SIGPIPE", "SIGXFSZ", "SIGINT", "SIGQUIT", "SIGHUP")
 """Signals that Python ignores, or the launcher; a program expects them at their defaults."""
 
 Job = dict[str, Any]
